@@ -1,0 +1,33 @@
+# Everything that is done to rotatord by hand. "make help" lists it.
+.DEFAULT_GOAL := help
+.PHONY: help test lint build demo fuzz bench docker clean
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZTIME ?= 10s
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+test: ## all tests, with the race detector, of the nested module too
+	@scripts/test $(TESTFLAGS)
+
+lint: ## formatting, vet, golangci-lint with the import rules
+	@scripts/lint
+
+build: ## a static binary, bin/rotatord
+	CGO_ENABLED=0 go build -trimpath -tags timetzdata -ldflags '-s -w -X main.version=$(VERSION)' -o bin/rotatord ./cmd/rotatord
+
+demo: ## see rotations succeed and fail, with nothing but Go
+	@go run ./cmd/rotatord demo
+
+fuzz: ## each fuzz target for FUZZTIME (10s)
+	@scripts/fuzz $(FUZZTIME)
+
+bench: ## all benchmarks
+	@go test -run '^$$' -bench . -benchmem ./...
+
+docker: ## the container image rotatord:VERSION
+	docker build --build-arg VERSION=$(VERSION) -t rotatord:$(VERSION) .
+
+clean: ## remove what build makes
+	rm -rf bin

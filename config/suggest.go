@@ -1,0 +1,92 @@
+package config
+
+import (
+	"reflect"
+	"strings"
+)
+
+// showable tells whether keys look like names of keys and may be put into a
+// message. Somebody may have pasted a key where a name belongs; keys have
+// digits and are long, and none of our names does or is.
+func showable(keys ...string) bool {
+	for _, k := range keys {
+		if k == "" || len(k) > 32 {
+			return false
+		}
+		for _, c := range k {
+			if c != '_' && c != '-' && (c < 'a' || c > 'z') {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// suggest says what to write in place of an unknown key: the nearest one of
+// the same table, else the same name in another table, else all there are.
+func suggest(key string, table reflect.Type) string {
+	names := keysOf(table)
+	if best := nearest(key, names); best != "" {
+		return "did you mean " + best + "?"
+	}
+	for _, f := range fieldsOf(reflect.TypeFor[Config]()) {
+		t := f.typ
+		header := "[" + f.key + "]"
+		if t.Kind() == reflect.Slice {
+			t, header = t.Elem(), "[["+f.key+"]]"
+		}
+		if t == table {
+			continue
+		}
+		for _, name := range keysOf(t) {
+			if name == key {
+				return "it belongs under " + header
+			}
+		}
+	}
+	return "known here: " + strings.Join(names, ", ")
+}
+
+func keysOf(t reflect.Type) []string {
+	var names []string
+	for _, f := range fieldsOf(t) {
+		names = append(names, f.key)
+	}
+	return names
+}
+
+// nearest gives the name with the fewest slips of the keyboard from key, "" if
+// none is near.
+func nearest(key string, names []string) string {
+	best, bound := "", min(2, len(key)/2)+1
+	for _, name := range names {
+		if d := distance(key, name); d < bound {
+			best, bound = name, d
+		}
+	}
+	return best
+}
+
+// distance is the number of letters to insert, drop, change or swap.
+func distance(a, b string) int {
+	var before, last []int
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		before, last, row = last, row, make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+	}
+	return row[len(b)]
+}

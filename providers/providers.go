@@ -1,0 +1,143 @@
+// Package providers is the contract between rotatord and the places where
+// secrets are kept. A [Provider] answers two questions: which version of this
+// secret is current, cheaply and without reading it; and what is the value of
+// this version. There is one folder a secret manager below this one.
+//
+// Versions are opaque ids. Current may go back to an older id: that is a
+// rollback at the source and as good as any other change. What a provider
+// must not do is to report an older version because one of its own reads was
+// stale; how to tell the two apart is each provider's business.
+//
+// Every implementation passes the conformance suite in providerstest.
+package providers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/rotatord/rotatord/credential"
+)
+
+// Provider reads one kind of secret manager. Both methods are read-only,
+// idempotent, safe for concurrent use, bounded by ctx alone, and fail with an
+// [*Error].
+type Provider interface {
+	// Current names the current version without reading its value where the
+	// source allows that. It is asked often.
+	Current(ctx context.Context, s credential.Secret) (credential.Version, error)
+	// Read gives the value of exactly that version, never of another. A source
+	// that keeps no old versions answers ReasonGone for them. The caller owns
+	// the value and clears it.
+	Read(ctx context.Context, s credential.Secret, version string) (credential.Value, error)
+}
+
+// Kind is one entry of the explicit list that a program builds: a Provider and
+// the names it answers for.
+type Kind struct {
+	// Name says which provider it is, "file"; metrics use it as a label.
+	Name string
+	// Matches tells from the shape of a name whether this provider reads it.
+	Matches func(credential.Secret) bool
+	// Example is a name of the right shape, for error messages.
+	Example string
+	Provider
+}
+
+// Set routes each secret to the first Kind that matches its name. It is a
+// Provider itself.
+type Set []Kind
+
+// For finds the provider of a secret.
+func (set Set) For(s credential.Secret) (Kind, error) {
+	examples := make([]string, 0, len(set))
+	for _, k := range set {
+		if k.Matches(s) {
+			return k, nil
+		}
+		examples = append(examples, k.Example)
+	}
+	return Kind{}, &Error{Op: "find provider of", Secret: s, Reason: ReasonInvalid,
+		Hint: "no provider knows a name of this shape; known shapes: " + strings.Join(examples, ", ")}
+}
+
+// Current implements Provider.
+func (set Set) Current(ctx context.Context, s credential.Secret) (credential.Version, error) {
+	k, err := set.For(s)
+	if err != nil {
+		return credential.Version{}, err
+	}
+	return k.Current(ctx, s)
+}
+
+// Read implements Provider.
+func (set Set) Read(ctx context.Context, s credential.Secret, version string) (credential.Value, error) {
+	k, err := set.For(s)
+	if err != nil {
+		return credential.Value{}, err
+	}
+	return k.Read(ctx, s, version)
+}
+
+// Reason says why a source did not answer, in the words that decide what to do
+// next. The set is closed: metrics use it as a label.
+type Reason string
+
+const (
+	// ReasonNotFound: there is no such secret.
+	ReasonNotFound Reason = "not_found"
+	// ReasonGone: the secret exists, that version can't be read any more.
+	ReasonGone Reason = "gone"
+	// ReasonDenied: rotatord may not read it.
+	ReasonDenied Reason = "denied"
+	// ReasonDisabled: it exists and is disabled, scheduled for deletion, or has
+	// no current version.
+	ReasonDisabled Reason = "disabled"
+	// ReasonInvalid: the name or the content can't be a secret: wrong shape,
+	// too large, a directory without keys.
+	ReasonInvalid Reason = "invalid"
+	// ReasonThrottled: the source asks to come back later.
+	ReasonThrottled Reason = "throttled"
+	// ReasonUnavailable: no answer, or the source failed.
+	ReasonUnavailable Reason = "unavailable"
+)
+
+// Error is what every Provider fails with. It holds nothing of any value.
+type Error struct {
+	Op     string // "read current version of", "read"
+	Secret credential.Secret
+	Reason Reason
+	// Hint says what to try.
+	Hint string
+	// Err is the cause. Its text is shown, so an implementation must have
+	// stripped it of anything secret.
+	Err error
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s: %s", e.Op, e.Secret, strings.ReplaceAll(string(e.Reason), "_", " "))
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	if e.Hint != "" {
+		fmt.Fprintf(&b, " (%s)", e.Hint)
+	}
+	return b.String()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// ReasonOf gives the Reason of an error of this package, ReasonUnavailable for
+// others and "" for nil.
+func ReasonOf(err error) Reason {
+	if err == nil {
+		return ""
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Reason
+	}
+	return ReasonUnavailable
+}

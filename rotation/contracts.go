@@ -1,0 +1,144 @@
+package rotation
+
+import (
+	"context"
+	"time"
+
+	"github.com/rotatord/rotatord/bucket"
+	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/patcher"
+	"github.com/rotatord/rotatord/planet"
+	"github.com/rotatord/rotatord/store"
+)
+
+// Records is the durable truth, as package store keeps it.
+type Records interface {
+	Load(ctx context.Context, destination string) (store.Record, error)
+	List(ctx context.Context) ([]store.Record, error)
+	Save(ctx context.Context, r *store.Record, entries ...store.Entry) error
+}
+
+// Marks is the durable inbox: what has to be looked at.
+type Marks interface {
+	MarkDue(ctx context.Context, source string, at time.Time, destinations ...string) error
+}
+
+// AccountRecords keeps what is known of an account.
+type AccountRecords interface {
+	LoadAccount(ctx context.Context, name string) (store.Account, error)
+	SaveAccount(ctx context.Context, a store.Account) error
+}
+
+// Store is what the engine needs of package store.
+type Store interface {
+	Records
+	Marks
+	AccountRecords
+	Epoch() int64
+}
+
+// Planet is what the engine needs of an account's API client.
+type Planet interface {
+	List(ctx context.Context, o planet.ListOptions) ([]planet.Destination, error)
+	Get(ctx context.Context, id string) (planet.Destination, error)
+	patcher.Modifier
+}
+
+// Turns gives out an account's requests; see planet.Limiter.
+type Turns interface {
+	Acquire(ctx context.Context) (*planet.Turn, error)
+}
+
+// Account is one Planet user or service key with its own rate limit.
+type Account struct {
+	Name  string
+	API   Planet
+	Turns Turns
+}
+
+// Destination is one entry of the configuration.
+type Destination struct {
+	// Name is how a person names it: id, pl:ref, short ref or suffix.
+	Name    string
+	Account string
+	Secret  credential.Secret
+	Settings
+}
+
+// FirstSight says what happens to a destination without a record.
+type FirstSight string
+
+const (
+	// FirstSightPush sends the current version once, after preflight.
+	FirstSightPush FirstSight = "push"
+	// FirstSightAdopt believes that Planet holds the current version already.
+	FirstSightAdopt FirstSight = "adopt"
+)
+
+// PreflightMode says what rotatord's own test of a credential decides.
+type PreflightMode string
+
+const (
+	// PreflightRequired pushes only what has passed.
+	PreflightRequired PreflightMode = "required"
+	// PreflightAdvisory pushes what could not be tried, marked as unproven;
+	// what was refused is never pushed.
+	PreflightAdvisory PreflightMode = "advisory"
+	// PreflightOff tries nothing.
+	PreflightOff PreflightMode = "off"
+)
+
+// Settings are the choices of one destination, every one of them set: the
+// defaults are package config's business.
+type Settings struct {
+	FirstSight FirstSight
+	Preflight  PreflightMode
+	// Propagation is how long a new version may be refused before it is held:
+	// new keys take a while to work.
+	Propagation time.Duration
+	// Verification is the longest that Planet may take over a PATCH: the height
+	// of the fence.
+	Verification    time.Duration
+	RestorePrevious bool // put the last accepted version back after a refusal
+	RestoreOptional bool // one PATCH with the optional booleans, if ours reset them
+	Mapping         patcher.Mapping
+
+	// VerifyObject is what Planet writes to verify: planetverify.txt.
+	VerifyObject string
+	// PreflightPrefix is put before the name of rotatord's own object.
+	PreflightPrefix string
+	// LeftoverConfirm is how long a leftover must stay to count.
+	LeftoverConfirm time.Duration
+	// NextProbe says when a leftover is looked for again after a look at that
+	// time; nil for never.
+	NextProbe func(after time.Time) time.Time
+	// Endpoint overrides where the bucket is reached from here.
+	Endpoint string
+	// Open reaches a bucket.
+	Open bucket.Opener
+
+	// Hash changes when any of this does: a held version is tried again then.
+	Hash string
+}
+
+// Step names one timed part of a look, for metrics.
+type Step string
+
+const (
+	StepList      Step = "list"      // the account's destinations
+	StepCurrent   Step = "current"   // the provider's current version
+	StepRead      Step = "read"      // the value of a version
+	StepPreflight Step = "preflight" // rotatord's own put, get, delete
+	StepTurn      Step = "turn"      // waiting for the account's limiter
+	StepPatch     Step = "patch"     // Planet's answer to the PATCH
+	StepProbe     Step = "probe"     // the look for a leftover
+)
+
+// Steps lists every Step.
+func Steps() []Step {
+	return []Step{StepList, StepCurrent, StepRead, StepPreflight, StepTurn, StepPatch, StepProbe}
+}
+
+// Observer hears of every finished step. It is called concurrently and must
+// return at once.
+type Observer func(destination string, step Step, took time.Duration)

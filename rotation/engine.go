@@ -1,0 +1,326 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/util/workqueue"
+
+	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/providers"
+	"github.com/rotatord/rotatord/store"
+)
+
+// Options are what an Engine is built of.
+type Options struct {
+	Store        Store              // the durable truth
+	Source       providers.Provider // reads every configured secret
+	Accounts     []Account
+	Destinations []Destination
+	Workers      int           // looks at the same time; 0 means 32
+	PatchTimeout time.Duration // bound of one PATCH, which outlives a shutdown; 0 means 150 s
+	Rand         *rand.Rand    // spreads retries; nil means a random seed
+	Logger       *slog.Logger  // nil means none
+	Observe      Observer      // may be nil
+}
+
+// Engine brings destinations to their current versions. Its methods are safe
+// for concurrent use.
+type Engine struct {
+	store        Store
+	source       providers.Provider
+	log          *slog.Logger
+	observe      Observer
+	workers      int
+	patchTimeout time.Duration
+
+	accounts     map[string]*account
+	destinations map[string]Destination
+	names        []string // sorted
+	bySecret     map[credential.Secret][]string
+
+	queue workqueue.TypedDelayingInterface[string]
+	// busy keeps two looks at one destination apart where one of them does not
+	// come from the queue (Sync, Plan).
+	busy map[string]*sync.Mutex
+
+	mu      sync.Mutex
+	rand    *rand.Rand
+	pins    map[string]store.Pin
+	waiters map[string][]chan struct{}
+
+	quirks quirks
+}
+
+// quirks are deliberate mistakes that tests plant, to see that each is found.
+type quirks struct {
+	NoFence       bool // another version does not wait for a lost PATCH
+	NoJournal     bool // the intent is not written before the PATCH
+	TrustRefusal  bool // a refusal is taken to have changed nothing
+	TrustLost     bool // a lost answer is taken for success
+	SkipPreflight bool // credentials are not tried on the bucket
+	DoneTooFar    bool // a mark that came during a look counts as looked at
+	ForgetHeld    bool // a hold is not recorded, so the version is sent again
+	BlindRestore  bool // a version is put back without trying it
+}
+
+// New checks the options and starts nothing.
+func New(o Options) (*Engine, error) {
+	if o.Store == nil || o.Source == nil {
+		return nil, errors.New("rotation: a Store and a Source are needed")
+	}
+	e := &Engine{
+		store: o.Store, source: o.Source, log: o.Logger, observe: o.Observe,
+		workers: o.Workers, patchTimeout: o.PatchTimeout, rand: o.Rand,
+		accounts: map[string]*account{}, destinations: map[string]Destination{},
+		bySecret: map[credential.Secret][]string{}, busy: map[string]*sync.Mutex{},
+		pins: map[string]store.Pin{}, waiters: map[string][]chan struct{}{},
+	}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	if e.workers <= 0 {
+		e.workers = 32
+	}
+	if e.patchTimeout <= 0 {
+		e.patchTimeout = 150 * time.Second
+	}
+	if e.rand == nil {
+		e.rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+	}
+	for _, a := range o.Accounts {
+		e.accounts[a.Name] = &account{Account: a}
+	}
+	for _, d := range o.Destinations {
+		a, ok := e.accounts[d.Account]
+		if !ok {
+			return nil, fmt.Errorf("rotation: destination %q: no account %q", d.Name, d.Account)
+		}
+		if _, twice := e.destinations[d.Name]; twice {
+			return nil, fmt.Errorf("rotation: destination %q is configured twice", d.Name)
+		}
+		e.destinations[d.Name] = d
+		e.names = append(e.names, d.Name)
+		e.bySecret[d.Secret] = append(e.bySecret[d.Secret], d.Name)
+		e.busy[d.Name] = &sync.Mutex{}
+		a.names = append(a.names, d.Name)
+	}
+	slices.Sort(e.names)
+	for _, a := range e.accounts {
+		slices.Sort(a.names)
+	}
+	return e, nil
+}
+
+// Names lists the configured destinations in order.
+func (e *Engine) Names() []string { return slices.Clone(e.names) }
+
+// Emit is the engine's watcher.Emit: it marks the destinations of an event as
+// due, durably, wakes the queue and returns. An event nobody is mapped to is done
+// with.
+func (e *Engine) Emit(ctx context.Context, ev credential.Event) error {
+	names := e.meant(ev)
+	if len(names) == 0 {
+		e.log.DebugContext(ctx, "event matches no destination", "source", ev.Source, "secret", ev.Secret, "destination", ev.Destination)
+		return nil
+	}
+	if err := e.store.MarkDue(ctx, ev.Source, time.Now(), names...); err != nil {
+		return fmt.Errorf("record event from %s: %w", ev.Source, err)
+	}
+	e.wake(names...)
+	return nil
+}
+
+// Matches tells whether any destination is mapped to what an event names.
+func (e *Engine) Matches(ev credential.Event) bool { return len(e.meant(ev)) > 0 }
+
+func (e *Engine) meant(ev credential.Event) []string {
+	if ev.Destination == "" {
+		return e.bySecret[ev.Secret]
+	}
+	if _, ok := e.destinations[ev.Destination]; ok {
+		return []string{ev.Destination}
+	}
+	return nil
+}
+
+// wake puts names into the queue, if the engine runs. Without a running engine
+// the mark in the store is enough.
+func (e *Engine) wake(names ...string) {
+	e.mu.Lock()
+	q := e.queue
+	e.mu.Unlock()
+	if q == nil {
+		return
+	}
+	for _, n := range names {
+		q.Add(n)
+	}
+}
+
+// Run looks at every destination once, then whenever one is due, until ctx
+// ends. A look that is under way then is finished up to the next safe point: a
+// PATCH that was sent is waited for and its answer recorded.
+func (e *Engine) Run(ctx context.Context) error {
+	if err := e.start(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	q := workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[string]{Name: "destinations"})
+	e.mu.Lock()
+	e.queue = q
+	e.mu.Unlock()
+	e.wake(e.names...)
+
+	var workers sync.WaitGroup
+	for range e.workers {
+		workers.Go(func() { e.work(ctx, q) })
+	}
+	<-ctx.Done()
+	q.ShutDown()
+	workers.Wait()
+	e.mu.Lock()
+	e.queue = nil
+	e.mu.Unlock()
+	return nil
+}
+
+// start reads what the store knows and marks everything as due: events may
+// have come and gone while nobody listened.
+func (e *Engine) start(ctx context.Context) error {
+	if err := e.remember(ctx); err != nil {
+		return err
+	}
+	if len(e.names) == 0 {
+		return nil
+	}
+	if err := e.store.MarkDue(ctx, "start", time.Now(), e.names...); err != nil {
+		return fmt.Errorf("mark destinations as due: %w", err)
+	}
+	return nil
+}
+
+// remember loads the pins and the accounts' states.
+func (e *Engine) remember(ctx context.Context) error {
+	records, err := e.store.List(ctx)
+	if err != nil {
+		return fmt.Errorf("read the store: %w", err)
+	}
+	for _, r := range records {
+		e.remind(r)
+	}
+	for _, a := range e.accounts {
+		known, err := e.store.LoadAccount(ctx, a.Name)
+		if err != nil {
+			return fmt.Errorf("read account %q from the store: %w", a.Name, err)
+		}
+		a.mu.Lock()
+		a.blocked = known
+		a.mu.Unlock()
+	}
+	return nil
+}
+
+func (e *Engine) work(ctx context.Context, q workqueue.TypedDelayingInterface[string]) {
+	for {
+		name, shutdown := q.Get()
+		if shutdown {
+			return
+		}
+		if ctx.Err() == nil {
+			if again := e.turn(ctx, name); again > 0 {
+				q.AddAfter(name, again)
+			}
+		}
+		q.Done(name)
+	}
+}
+
+// turn has one look from the queue and says after how long to come back by
+// itself; 0 for not.
+func (e *Engine) turn(ctx context.Context, name string) time.Duration {
+	next, err := e.Look(ctx, name)
+	switch {
+	case ctx.Err() != nil:
+		return 0
+	case err != nil:
+		// Only the store or a bug ends here; everything else is a state.
+		again := e.jitter(5 * time.Second)
+		e.log.ErrorContext(ctx, "look ended early", "destination", name, "error", err, "again_in", again)
+		return again
+	case next.IsZero():
+		return 0
+	}
+	return max(time.Until(next), time.Millisecond)
+}
+
+func (e *Engine) remind(r store.Record) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if r.Pin != nil {
+		e.pins[r.Destination] = *r.Pin
+	} else {
+		delete(e.pins, r.Destination)
+	}
+	for _, c := range e.waiters[r.Destination] {
+		close(c)
+	}
+	delete(e.waiters, r.Destination)
+}
+
+// saved gives a channel that is closed at the next save of a destination.
+func (e *Engine) saved(name string) <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := make(chan struct{})
+	e.waiters[name] = append(e.waiters[name], c)
+	return c
+}
+
+func (e *Engine) knownPins() map[string]store.Pin {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	pins := make(map[string]store.Pin, len(e.pins))
+	for k, v := range e.pins {
+		pins[k] = v
+	}
+	return pins
+}
+
+// jitter spreads a duration over its last quarter, so that what failed
+// together does not come back together.
+func (e *Engine) jitter(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return d - time.Duration(e.rand.Int64N(int64(d)/4+1))
+}
+
+// backoff is base doubled with each failure, up to top, with jitter.
+func (e *Engine) backoff(failures int, base, top time.Duration) time.Duration {
+	d := base
+	for i := 1; i < failures && d < top; i++ {
+		d *= 2
+	}
+	return e.jitter(min(d, top))
+}
+
+func (e *Engine) step(name string, s Step, since time.Time) {
+	if e.observe != nil {
+		e.observe(name, s, time.Since(since))
+	}
+}
+
+func isCanceled(err error) bool {
+	return errors.Is(err, context.Canceled)
+}

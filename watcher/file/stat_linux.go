@@ -1,0 +1,16 @@
+package file
+
+import (
+	"io/fs"
+	"syscall"
+)
+
+// sysStamp gives device, inode and time of change.
+func sysStamp(info fs.FileInfo) (dev, ino uint64, change int64) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, 0, 0
+	}
+	// The types differ between architectures.
+	return uint64(st.Dev), uint64(st.Ino), st.Ctim.Nano() //nolint:unconvert
+}
