@@ -65,7 +65,7 @@ type quirks struct {
 	TrustRefusal  bool // a refusal is taken to have changed nothing
 	TrustLost     bool // a lost answer is taken for success
 	SkipPreflight bool // credentials are not tried on the bucket
-	DoneTooFar    bool // a mark that came during a look counts as looked at
+	DropBusy      bool // an event that comes during a look wakes nobody
 	ForgetHeld    bool // a hold is not recorded, so the version is sent again
 	BlindRestore  bool // a version is put back without trying it
 }
@@ -160,6 +160,12 @@ func (e *Engine) wake(names ...string) {
 		return
 	}
 	for _, n := range names {
+		if e.quirks.DropBusy {
+			if !e.busy[n].TryLock() {
+				continue
+			}
+			e.busy[n].Unlock()
+		}
 		q.Add(n)
 	}
 }

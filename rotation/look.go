@@ -289,11 +289,6 @@ func (w *look) finish(ctx context.Context, end ending, due int64) (time.Time, er
 	if end.state == store.StateInSync {
 		w.rec.LastSuccess = now
 	}
-	if w.e.quirks.DoneTooFar {
-		if r, err := w.e.store.Load(ctx, w.d.Name); err == nil {
-			due = r.Due
-		}
-	}
 	w.rec.Done = due
 	w.rec.NextLook = w.nextLook(end)
 	if err := w.save(ctx); err != nil {
