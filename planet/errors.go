@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -102,8 +103,8 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) what() string {
-	if e.Status != 0 && e.Kind != KindInvalidAnswer && e.Kind != KindCut && e.Kind != KindTimeout && e.Kind != KindCanceled {
-		text := fmt.Sprintf("planet answered %d %s", e.Status, http.StatusText(e.Status))
+	if e.Status != 0 && e.Err == nil {
+		text := strings.TrimSpace(fmt.Sprintf("planet answered %d %s", e.Status, http.StatusText(e.Status)))
 		if e.Message != "" {
 			text += ": " + e.Message
 		}
@@ -147,8 +148,8 @@ var hints = map[Kind]string{
 func (e *Error) Unwrap() error { return e.Err }
 
 // Format implements fmt.Formatter, so that no verb prints Err past the text
-// that was looked through.
-func (e *Error) Format(s fmt.State, _ rune) { _, _ = fmt.Fprint(s, e.Error()) }
+// that was looked through; an Error that was copied out of its pointer too.
+func (e Error) Format(s fmt.State, _ rune) { _, _ = fmt.Fprint(s, (&e).Error()) }
 
 // OutcomeOf tells what is known of the effect of Modify, Create, SetDefault or
 // UnsetDefault from the error that it returned, nil included.

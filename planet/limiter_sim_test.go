@@ -309,7 +309,7 @@ func scenarios() []scenario {
 func TestNoSecondHoldsMoreArrivalsThanTheLimit(t *testing.T) {
 	for _, s := range scenarios() {
 		t.Run(s.name, func(t *testing.T) {
-			for seed := range uint64(12) {
+			for seed := range uint64(8) {
 				synctest.Test(t, func(t *testing.T) {
 					if err := s.run(t, seed, quirks{}); err != nil {
 						t.Errorf("seed %d: %v", seed, err)
@@ -332,7 +332,7 @@ func TestEachPlantedMistakeIsFound(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, s := range scenarios() {
-				for seed := range uint64(12) {
+				for seed := range uint64(8) {
 					var found error
 					synctest.Test(t, func(t *testing.T) { found = s.run(t, seed, q) })
 					if found != nil && !errors.Is(found, errIdle) {

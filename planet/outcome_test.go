@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 const (
 	keyCanary    = "PLAK0canary0key0123456789abcdef"
 	idCanary     = "AKIACANARY0123456789"
+	proxyCanary  = "proxyCanary0password"
 	secretCanary = "wJalr/Canary+K7MDENG/bPxRfiCYEXAMPLEKEY"
 )
 
@@ -53,11 +54,11 @@ func noLeak(t *testing.T, v any, logged string) {
 	if err, ok := v.(error); ok {
 		text += err.Error()
 		var out bytes.Buffer
-		slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "err", err)
-		slog.New(slog.NewTextHandler(&out, nil)).Info("x", "err", err)
+		slog.New(slog.NewJSONHandler(&out, nil)).InfoContext(t.Context(), "x", "err", err)
+		slog.New(slog.NewTextHandler(&out, nil)).InfoContext(t.Context(), "x", "err", err)
 		text += out.String()
 	}
-	for _, canary := range []string{keyCanary, idCanary, secretCanary} {
+	for _, canary := range []string{keyCanary, idCanary, secretCanary, proxyCanary} {
 		for _, piece := range []string{canary, canary[:12], canary[len(canary)-12:], fmt.Sprintf("%x", canary), url.QueryEscape(canary)} {
 			if strings.Contains(text, piece) {
 				t.Errorf("a rendering shows %d bytes of a secret", len(piece)) // and this test does not
@@ -69,7 +70,6 @@ func noLeak(t *testing.T, v any, logged string) {
 // bench is a client of a server, with what both saw.
 type bench struct {
 	client   *Client
-	patches  atomic.Int32
 	mu       sync.Mutex
 	logged   bytes.Buffer
 	observed []Observation
@@ -300,7 +300,7 @@ func TestWhatNeverReachedTheAPIIsNotSent(t *testing.T) {
 		{"https to a server that speaks http", strings.Replace(refusing.URL, "http:", "https:", 1), nil, KindTLS},
 		{"a proxy that is not there", secure.URL, via(closed.URL), KindUnreachable},
 		{"a proxy that refuses", secure.URL, via(refusing.URL), KindUnreachable},
-		{"a proxy whose address is none", secure.URL, via("http://user:" + secretCanary + "@:bad:port"), KindUnreachable},
+		{"a proxy whose address is none", secure.URL, via("http://user:" + proxyCanary + "@:bad:port"), KindUnreachable},
 		{"an in-memory transport that fails to resolve", "http://planet.test", func(o *Options) {
 			o.Transport = roundTrips(func(*http.Request) (*http.Response, error) {
 				return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "planet.test"}}
@@ -318,11 +318,19 @@ func TestWhatNeverReachedTheAPIIsNotSent(t *testing.T) {
 	}
 }
 
+// loudError is an error that shows what it holds to every verb of fmt.
+type loudError struct {
+	Body   string
+	Header http.Header
+}
+
+func (e loudError) Error() string { return fmt.Sprintf("cannot send %q with %v", e.Body, e.Header) }
+
 func TestATransportsErrorThatQuotesTheRequestIsRedacted(t *testing.T) {
 	b := newBench(t, "http://planet.test", func(o *Options) {
 		o.Transport = roundTrips(func(r *http.Request) (*http.Response, error) {
 			body, _ := io.ReadAll(r.Body)
-			return nil, fmt.Errorf("cannot send %q with %v", body, r.Header)
+			return nil, loudError{Body: string(body), Header: r.Header}
 		})
 	})
 	_, err := b.client.Modify(t.Context(), "demo-5aIp1K", canaryBody())
@@ -330,6 +338,11 @@ func TestATransportsErrorThatQuotesTheRequestIsRedacted(t *testing.T) {
 		t.Error(err)
 	}
 	noLeak(t, err, b.log())
+	var e *Error
+	if errors.As(err, &e) {
+		noLeak(t, *e, "")
+	}
+	noLeak(t, fmt.Errorf("push: %w", err), "")
 }
 
 func TestTimeOutsAndLeavingCallersAreUnknownOnceTheRequestIsOut(t *testing.T) {

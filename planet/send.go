@@ -157,7 +157,7 @@ func (c *Client) exchange(ctx context.Context, k call, n int, req *http.Request,
 	// net/http's own transport reports from its first step on; of others it is
 	// known once they do.
 	_, reports := c.transport.(*http.Transport)
-	w := &wire{ctx: actx, cancel: cancel, flight: fl, asked: reports}
+	w := &wire{cancel: cancel, flight: fl, asked: reports}
 	if reports {
 		fl.trace()
 	}

@@ -23,7 +23,6 @@ var errNoTurn = errors.New("no turn under the account's rate limit")
 // and before anything is written, so a repetition waits there for a turn of
 // its own.
 type wire struct {
-	ctx    context.Context
 	cancel context.CancelCauseFunc
 
 	mu      sync.Mutex
@@ -34,6 +33,7 @@ type wire struct {
 	aborted bool // the only connection was closed before anything was written
 }
 
+// trace makes the context to send the request on, from the one that cancel ends.
 func (w *wire) trace(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(string) {
@@ -42,7 +42,7 @@ func (w *wire) trace(ctx context.Context) context.Context {
 			w.asked = true
 			w.flight.trace()
 		},
-		GotConn: w.gotConn,
+		GotConn: func(info httptrace.GotConnInfo) { w.gotConn(ctx, info) },
 		// On HTTP/1 this comes a moment before the last bytes are handed to the
 		// kernel, which takes them at once: a request is far smaller than a
 		// socket's buffer. The allowance covers it.
@@ -59,7 +59,7 @@ func (w *wire) trace(ctx context.Context) context.Context {
 	})
 }
 
-func (w *wire) gotConn(info httptrace.GotConnInfo) {
+func (w *wire) gotConn(ctx context.Context, info httptrace.GotConnInfo) {
 	w.mu.Lock()
 	w.tries++
 	tries, fl := w.tries, w.flight
@@ -67,10 +67,10 @@ func (w *wire) gotConn(info httptrace.GotConnInfo) {
 	var err error
 	if tries == 1 {
 		// Making the connection may have taken longer than a note is good for.
-		err = fl.note(w.ctx)
+		err = fl.note(ctx)
 	} else {
 		fl.end(failed)
-		fl, err = w.relaunch(fl.limiter)
+		fl, err = relaunch(ctx, fl.limiter)
 		if err == nil {
 			w.mu.Lock()
 			w.flight = fl
@@ -94,13 +94,13 @@ func (w *wire) gotConn(info httptrace.GotConnInfo) {
 	w.mu.Unlock()
 }
 
-func (w *wire) relaunch(l *Limiter) (*flight, error) {
-	turn, err := l.Acquire(w.ctx)
+func relaunch(ctx context.Context, l *Limiter) (*flight, error) {
+	turn, err := l.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
 	turn.spend()
-	fl, err := l.launch(w.ctx, turn)
+	fl, err := l.launch(ctx, turn)
 	if err != nil {
 		return nil, err
 	}

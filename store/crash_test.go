@@ -125,6 +125,7 @@ func (a *acknowledged) note(line string) error {
 }
 
 func TestWhatWasAcknowledgedSurvivesAKill(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	rng := rand.New(rand.NewPCG(7, 7))
 	rounds := 4
@@ -211,6 +212,7 @@ func checkSurvived(t *testing.T, dir string, round int, all *acknowledged) {
 }
 
 func TestAnotherProcessThatOwnsTheStoreIsNamed(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	cmd := child(t, "hold", dir)
 	in, err := cmd.StdinPipe()

@@ -21,9 +21,9 @@ const (
 	maxFacts = 1 << 20
 )
 
-// FactsError: what the store holds of one destination, or of one account, can't
-// be read. All others can. Forget the destination and it is seen for the first
-// time again.
+// FactsError says that what the store holds of one destination, or of one
+// account, can't be read. All others can. Forget the destination and it is seen
+// for the first time again.
 type FactsError struct {
 	Destination string // "" if an account is meant
 	Account     string // "" if a destination is meant

@@ -23,6 +23,7 @@ func TestADiskThatIsFullOrReadOnly(t *testing.T) {
 		"a disk that is read-only":                                 "read-only",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			cmd := exec.Command(os.Args[0])
 			cmd.Env = append(os.Environ(), childEnv+"=disk-"+mode, childDirEnv+"="+t.TempDir())
 			cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}

@@ -10,7 +10,7 @@ const (
 	defaultHistoryLimit = 100
 	maxHistoryLimit     = 10_000
 	// pruneChunk bounds how long one transaction of Prune holds up others.
-	pruneChunk = 2_000
+	pruneChunk = 500
 )
 
 // HistoryQuery says which entries are wanted. The zero query means the newest

@@ -109,6 +109,7 @@ func TestADamagedLedgerLosesTheDamagedSlotsOnly(t *testing.T) {
 		"a text":            {func([]byte) []byte { return []byte("hello") }, []time.Time{}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			s := openTest(t, dir)
 			for n := range int64(3) {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -216,12 +217,9 @@ func (s *Store) takeLock() error {
 // lockHolder names the process that wrote itself into the lock file, nil if
 // none did.
 func lockHolder(path string) error {
-	text, err := os.ReadFile(path)
-	if err != nil || len(text) < 2 || len(text) > 20 {
-		return nil
-	}
-	pid, err := strconv.Atoi(string(text[:len(text)-1]))
-	if err != nil || pid <= 0 {
+	text, _ := os.ReadFile(path) // what can't be read names nobody
+	pid, _ := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 32)
+	if pid <= 0 {
 		return nil
 	}
 	return fmt.Errorf("process %d", pid)

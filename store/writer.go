@@ -192,7 +192,7 @@ func (t *transaction) prepare(query string) (*sql.Stmt, error) {
 
 // exec runs a statement and tells how many rows it changed.
 func (t *transaction) exec(query string, args ...any) (int64, error) {
-	stmt, err := t.prepare(query)
+	stmt, err := t.prepare(query) //nolint:sqlclosecheck // kept, writer.close closes it
 	if err != nil {
 		return 0, err
 	}
@@ -205,7 +205,7 @@ func (t *transaction) exec(query string, args ...any) (int64, error) {
 
 // scan reads one row and tells whether there was one.
 func (t *transaction) scan(query string, args, into []any) (bool, error) {
-	stmt, err := t.prepare(query)
+	stmt, err := t.prepare(query) //nolint:sqlclosecheck // kept, writer.close closes it
 	if err != nil {
 		return false, err
 	}

@@ -249,9 +249,10 @@ func (a *answer) refuse(method string, to target, no *refusal) {
 	}
 	a.body.WriteString(xml.Header)
 	_ = xml.NewEncoder(&a.body).Encode(struct {
-		XMLName                         xml.Name `xml:"Error"`
-		Code, Message, Resource, HostId string
-	}{Code: no.code, Message: no.message, Resource: "/" + to.bucket + "/" + to.key, HostId: "buckettest"})
+		XMLName                 xml.Name `xml:"Error"`
+		Code, Message, Resource string
+		HostID                  string `xml:"HostId"`
+	}{Code: no.code, Message: no.message, Resource: "/" + to.bucket + "/" + to.key, HostID: "buckettest"})
 }
 
 // code is S3's error code for the record.

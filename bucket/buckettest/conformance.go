@@ -157,7 +157,7 @@ func (s *suite) emptyObject(t *testing.T) {
 
 func (s *suite) missing(t *testing.T) {
 	_, err := s.h.Open(t, Owner).Get(t.Context(), "conformance/none.txt")
-	e := s.check(t, err, bucket.OpGet, bucket.KindNotFound)
+	e := s.failure(t, err, bucket.OpGet, bucket.KindNotFound)
 	if e != nil && e.ServerTime.IsZero() {
 		t.Error("the server's time is not told, though it answered")
 	}
@@ -225,7 +225,7 @@ func (s *suite) missingBucket(t *testing.T) {
 func (s *suite) unreachable(t *testing.T) {
 	b := s.h.Open(t, Unreachable)
 	for _, op := range allOps {
-		e := s.check(t, attempt(t.Context(), b, op), op, bucket.KindUnreachable)
+		e := s.failure(t, attempt(t.Context(), b, op), op, bucket.KindUnreachable)
 		if e != nil && e.Status != 0 {
 			t.Errorf("an answer of %d from nobody", e.Status)
 		}
@@ -281,7 +281,14 @@ func attempt(ctx context.Context, b bucket.Bucket, op bucket.Op) error {
 }
 
 // check looks at an error that must be there.
-func (s *suite) check(t *testing.T, err error, op bucket.Op, kind bucket.Kind) *bucket.Error {
+func (s *suite) check(t *testing.T, err error, op bucket.Op, kind bucket.Kind) {
+	t.Helper()
+	_ = s.failure(t, err, op, kind) // a nil one has been reported
+}
+
+// failure is check for those who look further; nil when there is no such
+// error, which fails the test.
+func (s *suite) failure(t *testing.T, err error, op bucket.Op, kind bucket.Kind) *bucket.Error {
 	t.Helper()
 	var e *bucket.Error
 	if !errors.As(err, &e) {
@@ -297,7 +304,7 @@ func (s *suite) check(t *testing.T, err error, op bucket.Op, kind bucket.Kind) *
 
 func (s *suite) checkDenied(t *testing.T, err error, op bucket.Op) {
 	t.Helper()
-	e := s.check(t, err, op, bucket.KindDenied)
+	e := s.failure(t, err, op, bucket.KindDenied)
 	if e == nil {
 		return
 	}

@@ -105,6 +105,7 @@ func TestAnswersAreClassified(t *testing.T) {
 			"put object: unknown [HTTP 302]: the answer is a redirect, which is not followed; check the endpoint"},
 		{"an unknown code with 403", 403, nil, xmlError("SomethingNew", "x"), bucket.KindDenied,
 			"put object: denied (s3:PutObject): SomethingNew [HTTP 403]"},
+		{"a code of another shape is not repeated", 400, nil, xmlError("Bad/Code=1", "x"), bucket.KindUnknown, "put object: unknown [HTTP 400]"},
 		{"a code that is none is not repeated", 400, nil, xmlError(secret, secret), bucket.KindUnknown, "put object: unknown [HTTP 400]"},
 		{"a code that holds the key id is not repeated", 400, nil, xmlError("BadKeyAKIACANARY", "x"), bucket.KindUnknown, "put object: unknown [HTTP 400]"},
 	} {
@@ -197,6 +198,14 @@ func TestAnErrorWithoutEndIsNotReadToItsEnd(t *testing.T) {
 type readFunc func([]byte) (int, error)
 
 func (f readFunc) Read(p []byte) (int, error) { return f(p) }
+
+func TestAServerThatIgnoresRangesIsReadNoFurther(t *testing.T) {
+	b := open(t, says(200, http.Header{"Content-Length": {"5000"}}, strings.Repeat("x", 5000)), other, "k", secret)
+	o, err := b.Get(t.Context(), "k")
+	if err != nil || len(o.Body) != bucket.MaxBody || o.Size != 5000 {
+		t.Errorf("%d bytes of %d, %v", len(o.Body), o.Size, err)
+	}
+}
 
 func TestDeletingWhatAServerCallsMissingIsNoError(t *testing.T) {
 	if err := open(t, says(404, nil, xmlError("NoSuchKey", "x")), other, "k", secret).Delete(t.Context(), "k"); err != nil {

@@ -324,6 +324,33 @@ func TestTheLastToTakeEffectWins(t *testing.T) {
 	})
 }
 
+func TestANameTakenDuringACreateIsTaken(t *testing.T) {
+	var sim *planettest.Simulator
+	sim = newSim(t, planettest.Options{Verifier: planettest.VerifierFunc(func(context.Context, planettest.Verification) error {
+		sim.Seed("bob", s3("wanted"))
+		return nil
+	})})
+	send(t, sim, "ada", "POST", "", `{"name":"wanted","type":"azure_blob_storage","parameters":{"account":"a","container":"c","sas_token":"t"}}`).want(t, 409)
+	if got := send(t, sim, "ada", "GET", "", "").want(t, 200); got.names() != "wanted" {
+		t.Errorf("there are %q", got.names())
+	}
+}
+
+func TestUpdatedMovesWithEveryUpdateEvenInOneInstant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := newSim(t, planettest.Options{})
+		id := sim.Seed("ada", s3("demo"))
+		previous := send(t, sim, "ada", "GET", "/"+id, "").text("updated")
+		for range 3 {
+			updated := send(t, sim, "ada", "PATCH", "/"+id, newKeys("new")).want(t, 200).text("updated")
+			if updated <= previous {
+				t.Errorf("updated went from %s to %s", previous, updated)
+			}
+			previous = updated
+		}
+	})
+}
+
 func TestWhatChangesDuringAVerificationCounts(t *testing.T) {
 	for name, c := range map[string]struct {
 		during func(sim *planettest.Simulator, id string)

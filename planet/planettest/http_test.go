@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/rotatord/rotatord/planet/planettest"
 )
 
@@ -107,7 +109,10 @@ func TestTheSpecNeedsNoKeyAndNamesEverything(t *testing.T) {
 		}
 	}
 	patch := spec.Components.Schemas["modify_amazon_s3"]
-	if len(patch.Required) != 2 || len(patch.Properties) != 3 || patch.Additional == nil || *patch.Additional {
+	if diff := cmp.Diff([]string{"aws_access_key_id", "aws_secret_access_key"}, patch.Required); diff != "" {
+		t.Errorf("what an S3 update must have (-want +got):\n%s", diff)
+	}
+	if len(patch.Properties) != 3 || patch.Additional == nil || *patch.Additional {
 		t.Errorf("the spec's parameters of an S3 update are %+v", patch)
 	}
 	for _, part := range strings.Split(got.raw, `"#/components/schemas/`)[1:] {

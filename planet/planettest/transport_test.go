@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -113,6 +114,26 @@ func TestCloseDropsWhatIsToCome(t *testing.T) {
 	})
 }
 
+func TestARequestThatClosingEndsIsNotAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := newSim(t, planettest.Options{Behaviour: planettest.Behaviour{VerifyDelay: time.Hour}})
+		id := sim.Seed("ada", s3("demo"))
+		done := make(chan error)
+		go func() {
+			_, err := try(t.Context(), sim, "ada", "PATCH", "/"+id, newKeys("new"))
+			done <- err
+		}()
+		synctest.Wait()
+		sim.Close()
+		if err := <-done; !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("the client got %v", err)
+		}
+		if record := last(sim); record.Status != 0 || record.Verification != "given up" || held(t, sim, id) != "old-id" {
+			t.Errorf("the record says %d, %q", record.Status, record.Verification)
+		}
+	})
+}
+
 // The rest runs over a real socket.
 
 func startServer(t *testing.T, o planettest.Options) (*planettest.Simulator, *planettest.Server, *http.Transport) {
@@ -178,9 +199,14 @@ func TestAServerLinksToItselfAndSpeaksNoRedirects(t *testing.T) {
 
 func TestClosingAServerEndsWhatItStarted(t *testing.T) {
 	verifying := make(chan struct{})
+	var ended atomic.Bool
 	sim := newSim(t, planettest.Options{Verifier: planettest.VerifierFunc(func(ctx context.Context, _ planettest.Verification) error {
 		close(verifying)
 		<-ctx.Done()
+		for range 10_000 { // a bucket that takes a moment to give up
+			runtime.Gosched()
+		}
+		ended.Store(true)
 		return ctx.Err()
 	})})
 	id := sim.Seed("ada", s3("demo"))
@@ -194,6 +220,9 @@ func TestClosingAServerEndsWhatItStarted(t *testing.T) {
 	}()
 	<-verifying
 	server.Close()
+	if !ended.Load() {
+		t.Error("Close did not wait for the request")
+	}
 	if err := <-done; err == nil {
 		t.Error("a request was answered by a closed server")
 	}

@@ -255,7 +255,7 @@ func fifo(t *testing.T, path string) {
 func socket(t *testing.T, path string) {
 	t.Helper()
 	// The path of a socket is short, hence a directory of its own.
-	dir, err := os.MkdirTemp("", "")
+	dir, err := os.MkdirTemp("", "") //nolint:usetesting // its paths are too long
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package file
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -119,7 +120,7 @@ func readFile(path string, want stamp, buf []byte) (int, error) {
 	switch {
 	case err == nil || int64(n) != want.size:
 		return 0, moved("it changed its size while it was read")
-	case err == io.EOF || err == io.ErrUnexpectedEOF:
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return n, nil
 	}
 	return 0, ofSystem(err)

@@ -140,7 +140,7 @@ func keyNames(dir string) ([]string, error) {
 	}
 	defer d.Close() //nolint:errcheck // read only
 	all, err := d.Readdirnames(maxEntries + 1)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, ofSystem(err)
 	}
 	if len(all) > maxEntries {

@@ -144,7 +144,7 @@ func walk(err error, visit func(error)) {
 		return
 	}
 	visit(err)
-	switch e := err.(type) {
+	switch e := err.(type) { //nolint:errorlint // it walks the chain itself
 	case interface{ Unwrap() error }:
 		walk(e.Unwrap(), visit)
 	case interface{ Unwrap() []error }:

@@ -259,7 +259,7 @@ func endedContext(t testing.TB, _ Harness, e *Environment) {
 		ctx  context.Context
 		want error
 	}{{cancelled, context.Canceled}, {late, context.DeadlineExceeded}} {
-		bothEnd(t, e, c.ctx, s, id, c.want)
+		bothEnd(c.ctx, t, e, s, id, c.want)
 	}
 	read(t, e, s, current(t, e, s).ID, []byte("one")) // and nothing is broken by it
 }
@@ -270,10 +270,10 @@ func hanging(t testing.TB, _ Harness, e *Environment) {
 	e.Hang(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	bothEnd(t, e, ctx, s, id, context.DeadlineExceeded)
+	bothEnd(ctx, t, e, s, id, context.DeadlineExceeded)
 }
 
-func bothEnd(t testing.TB, e *Environment, ctx context.Context, s credential.Secret, id string, want error) {
+func bothEnd(ctx context.Context, t testing.TB, e *Environment, s credential.Secret, id string, want error) {
 	t.Helper()
 	var err error
 	inTime(t, "Current", func() { _, err = e.Provider.Current(ctx, s) })

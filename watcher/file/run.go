@@ -73,26 +73,27 @@ func (r *run) complain(ctx context.Context, what string, err error, attrs ...any
 	}
 	if !r.failing[key] {
 		r.failing[key] = true
-		r.w.log.WarnContext(ctx, what, append(attrs, "error", err)...)
+		r.w.log.WarnContext(ctx, "watching files does not work as it should", append(attrs, "problem", what, "error", err)...)
 	}
 }
 
 // arm finds out what a target depends on and watches that. It looks again
-// after it has, since more may have come in between.
+// after it has watched anything new, since between the look and the watch more
+// may have come, or what was to be watched may have gone.
 func (r *run) arm(ctx context.Context, t *target) {
 	for range 10 {
 		points := trail(t.path)
 		same := slices.Equal(points, t.points)
 		t.points = points
-		r.watch(ctx)
-		if same || r.notify == nil {
+		if news := r.watch(ctx); same && !news || r.notify == nil {
 			return
 		}
 	}
 }
 
-// watch makes the watches what the targets' points ask for.
-func (r *run) watch(ctx context.Context) {
+// watch makes the watches what the targets' points ask for, and tells whether
+// any was new or too late.
+func (r *run) watch(ctx context.Context) (news bool) {
 	r.index = map[point][]*target{}
 	wanted := map[string]bool{}
 	for _, t := range r.targets {
@@ -104,7 +105,7 @@ func (r *run) watch(ctx context.Context) {
 		}
 	}
 	if r.notify == nil {
-		return
+		return false
 	}
 	for dir := range r.watched {
 		if !wanted[dir] {
@@ -113,18 +114,21 @@ func (r *run) watch(ctx context.Context) {
 		}
 	}
 	for dir := range wanted {
-		r.watchDir(ctx, dir)
+		if r.watchDir(ctx, dir) {
+			news = true
+		}
 	}
+	return news
 }
 
 // watchDir watches a directory, and watches anew one that took the place of
-// one that was watched.
-func (r *run) watchDir(ctx context.Context, dir string) {
+// one that was watched. It tells whether there is reason to look again.
+func (r *run) watchDir(ctx context.Context, dir string) (news bool) {
 	const what = "directory can't be watched, only polled"
 	info, err := os.Stat(dir)
 	if before, ok := r.watched[dir]; ok {
 		if err == nil && os.SameFile(info, before) {
-			return
+			return false
 		}
 		_ = r.notify.Remove(dir)
 		delete(r.watched, dir)
@@ -136,9 +140,12 @@ func (r *run) watchDir(ctx context.Context, dir string) {
 	case err == nil:
 		r.watched[dir] = info
 		delete(r.failing, what+"\x00directory\x00"+dir)
-	case !errors.Is(err, fs.ErrNotExist): // gone again: its parent tells
-		r.complain(ctx, what, err, "directory", dir)
+		return true
+	case errors.Is(err, fs.ErrNotExist): // gone again; the path now ends earlier
+		return true
 	}
+	r.complain(ctx, what, err, "directory", dir)
+	return false
 }
 
 // hear works out whom an event concerns and how soon.
@@ -146,31 +153,32 @@ func (r *run) hear(ctx context.Context, e fsnotify.Event, now time.Time) {
 	path := filepath.Clean(e.Name)
 	dir, name := filepath.Split(path)
 	dir = filepath.Clean(dir)
-	if info, ok := r.watched[path]; ok && e.Has(fsnotify.Remove|fsnotify.Rename) {
-		// The watch is gone with the directory. Whoever needs the path finds
-		// out whether there is another directory there.
-		_ = info
-		_ = r.notify.Remove(path)
-		delete(r.watched, path)
-		for p, targets := range r.index {
-			if p.dir == path {
-				for _, t := range slices.Clone(targets) {
-					r.changed(ctx, t, now, false, false)
-				}
-			}
-		}
+	if _, ok := r.watched[path]; ok && e.Op&(fsnotify.Remove|fsnotify.Rename) != 0 {
+		r.lost(ctx, path, now)
 	}
 	exact := slices.Clone(r.index[point{dir, name}])
 	for _, t := range exact {
 		whole := e.Has(fsnotify.Create) && !emptyFile(path)
-		r.changed(ctx, t, now, whole, e.Has(fsnotify.Create|fsnotify.Write))
+		r.changed(ctx, t, now, whole, whole || e.Has(fsnotify.Write))
 	}
 	if hidden(name) {
-		return // ..data has a point of its own as soon as it exists
+		return // ..data has a point of its own
 	}
 	for _, t := range slices.Clone(r.index[point{dir: dir}]) {
 		if !slices.Contains(exact, t) {
 			r.changed(ctx, t, now, false, e.Has(fsnotify.Write))
+		}
+	}
+}
+
+// lost deals with a watched directory that was removed or renamed, and its
+// watch with it. Whoever needs the path finds out what is there now.
+func (r *run) lost(ctx context.Context, dir string, now time.Time) {
+	_ = r.notify.Remove(dir) // a rename may have left it
+	delete(r.watched, dir)
+	for _, t := range r.targets {
+		if slices.ContainsFunc(t.points, func(p point) bool { return p.dir == dir }) {
+			r.changed(ctx, t, now, false, false)
 		}
 	}
 }
@@ -228,8 +236,9 @@ func (r *run) speak(ctx context.Context, now time.Time) {
 		// Before the event, so that whatever changes from here on differs.
 		id := look(t.path)
 		r.noteAbsence(ctx, t, id)
-		if !t.force && id.equal(t.seen) {
-			t.done()
+		same := id.equal(t.seen)
+		if same && (!t.force || id.problem != "" && t.pause == 0) {
+			t.done() // or as absent as before
 			continue
 		}
 		err := r.emit(ctx, credential.Event{Secret: t.secret, Source: r.w.Name()})

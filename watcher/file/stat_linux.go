@@ -11,6 +11,5 @@ func sysStamp(info fs.FileInfo) (dev, ino uint64, change int64) {
 	if !ok {
 		return 0, 0, 0
 	}
-	// The types differ between architectures.
-	return uint64(st.Dev), uint64(st.Ino), st.Ctim.Nano() //nolint:unconvert
+	return uint64(st.Dev), uint64(st.Ino), st.Ctim.Nano() //nolint:unconvert // the types differ between architectures
 }

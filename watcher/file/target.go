@@ -155,7 +155,7 @@ func namesIn(dir string) ([]string, error) {
 	}
 	defer d.Close() //nolint:errcheck // read only
 	names, err := d.Readdirnames(maxEntries)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	names = slices.DeleteFunc(names, hidden)

@@ -20,7 +20,7 @@ func trail(path string) []point {
 	if end == "" {
 		return points
 	}
-	points = append(points, point{dir: end})
+	points = append(points, point{dir: end}, point{end, dataLink})
 	if base := baseOf(end); base != end {
 		more, real := walk(filepath.Join(end, dataLink))
 		points = append(points, more...)

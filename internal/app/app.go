@@ -1,0 +1,239 @@
+// Package app builds a rotatord from its configuration, in one explicit list,
+// and runs it: what is made, in which order, and how it is taken down again,
+// stands here and nowhere else.
+//
+// [Open] takes the store and builds everything on top of it without starting
+// anything; that is all that a command needs which does one thing by hand.
+// [App.Run] is the daemon: watchers that emit events, the engine that acts on
+// them, the admin listener, and the local socket through which other commands
+// hand their work over. [Reach] is what those commands begin with: it speaks
+// to a running daemon if there is one, and else opens the App itself, under
+// the store's lock, and serves the same API to itself.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/robfig/cron/v3"
+
+	"github.com/rotatord/rotatord/config"
+	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/internal/web"
+	"github.com/rotatord/rotatord/metrics"
+	"github.com/rotatord/rotatord/patcher"
+	"github.com/rotatord/rotatord/providers"
+	"github.com/rotatord/rotatord/providers/file"
+	"github.com/rotatord/rotatord/rotation"
+	"github.com/rotatord/rotatord/store"
+	"github.com/rotatord/rotatord/watcher"
+	filewatcher "github.com/rotatord/rotatord/watcher/file"
+	"github.com/rotatord/rotatord/watcher/schedule"
+)
+
+// Options are what an App is built of.
+type Options struct {
+	Config  *config.Config
+	Version string
+	Logger  *slog.Logger
+	// Planet and Buckets carry the requests to the API and to buckets; nil means
+	// transports of their own. Tests and the demo put others here.
+	Planet  http.RoundTripper
+	Buckets http.RoundTripper
+}
+
+// App is a rotatord that was built and not started.
+type App struct {
+	cfg      *config.Config
+	log      *slog.Logger
+	store    *store.Store
+	engine   *rotation.Engine
+	metrics  *metrics.Metrics
+	watchers []watcher.Watcher
+	api      *web.API
+	version  string
+	ready    chan struct{} // closed once Run has started everything
+}
+
+// SecretShapes are the names of secrets that this build can read, for the
+// configuration to check against.
+func SecretShapes() []config.Shape {
+	shapes := []config.Shape{}
+	for _, k := range providerKinds(nil) {
+		shapes = append(shapes, config.Shape{Example: k.Example, Match: k.Matches})
+	}
+	return shapes
+}
+
+// providerKinds is the list of secret managers. One is one folder below
+// providers/ and one line here. Without a store the kinds know their names only.
+func providerKinds(files *file.Provider) providers.Set {
+	return providers.Set{
+		files.Kind(),
+	}
+}
+
+// Open takes the store and builds everything; it starts nothing. The caller
+// closes the App.
+func Open(ctx context.Context, o Options) (*App, error) {
+	st, err := store.Open(ctx, store.Options{Dir: o.Config.Store.Dir, KeepHistory: o.Config.Store.History.Std(), Logger: o.Logger})
+	if err != nil {
+		return nil, err
+	}
+	a, err := build(ctx, o, st)
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return a, nil
+}
+
+func build(ctx context.Context, o Options, st *store.Store) (*App, error) {
+	cfg := o.Config
+	m, err := metrics.New(metrics.Options{Store: st, Destinations: names(cfg), Accounts: accountNames(cfg),
+		Sources: []string{"file", "schedule", rotation.SourcePerson}, Steps: stepNames(), Version: o.Version, Logger: o.Logger})
+	if err != nil {
+		return nil, err
+	}
+	files, err := file.New(file.Options{Fingerprint: st.Fingerprint})
+	if err != nil {
+		return nil, err
+	}
+	opts := rotation.Options{
+		Store: st, Source: providerKinds(files), Workers: cfg.Engine.Workers, Logger: o.Logger, Observe: metrics.StepObserver[rotation.Step](m),
+	}
+	for _, ac := range cfg.Accounts {
+		account, err := newAccount(ac, st, m, o.Version, o.Planet, o.Logger)
+		if err != nil {
+			return nil, err
+		}
+		opts.Accounts = append(opts.Accounts, account)
+		opts.PatchTimeout = max(opts.PatchTimeout, ac.PatchTimeout.Std()+5*time.Second)
+	}
+	records := make([]store.Record, 0, len(cfg.Destinations))
+	for _, d := range cfg.Destinations {
+		dest, err := newDestination(d, o.Buckets)
+		if err != nil {
+			return nil, fmt.Errorf("destination %q: %w", d.Name, err)
+		}
+		opts.Destinations = append(opts.Destinations, dest)
+		records = append(records, store.Record{Destination: d.Name, Account: d.Account, Secret: d.Secret})
+	}
+	if err := st.Ensure(ctx, records); err != nil {
+		return nil, err
+	}
+	engine, err := rotation.New(opts)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{cfg: cfg, log: o.Logger, store: st, engine: engine, metrics: m, version: o.Version, ready: make(chan struct{})}
+	a.api = &web.API{Engine: engine, Store: st, Logger: o.Logger}
+	if a.watchers, err = newWatchers(cfg, o.Logger); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// newWatchers is the list of what events come from. A transport is one folder
+// below watcher/ and one entry here.
+func newWatchers(cfg *config.Config, log *slog.Logger) ([]watcher.Watcher, error) {
+	var entries []schedule.Entry
+	var secrets []credential.Secret
+	seen := map[credential.Secret]bool{}
+	for _, d := range cfg.Destinations {
+		if d.Schedule != config.Off {
+			entries = append(entries, schedule.Entry{Destination: d.Name, Spec: d.Schedule})
+		}
+		if !seen[d.Secret] && strings.HasPrefix(string(d.Secret), credential.FileScheme) {
+			secrets = append(secrets, d.Secret)
+		}
+		seen[d.Secret] = true
+	}
+	scheduled, err := schedule.New(schedule.Options{Entries: entries, Jitter: cfg.Defaults.ScheduleJitter.Std(), Logger: log})
+	if err != nil {
+		return nil, err
+	}
+	files, err := filewatcher.New(filewatcher.Options{Secrets: secrets, Poll: cfg.Files.Poll.Std(),
+		Settle: cfg.Files.Settle.Std(), Logger: log})
+	if err != nil {
+		return nil, err
+	}
+	return []watcher.Watcher{scheduled, files}, nil
+}
+
+func newDestination(d config.Destination, buckets http.RoundTripper) (rotation.Destination, error) {
+	if buckets == nil && d.BucketCAFile != "" {
+		t, err := transportTrusting(d.BucketCAFile)
+		if err != nil {
+			return rotation.Destination{}, err
+		}
+		buckets = t
+	}
+	next, err := nextOf(d.ProbeSchedule)
+	if err != nil {
+		return rotation.Destination{}, err
+	}
+	return rotation.Destination{
+		Name: d.Name, Account: d.Account, Secret: d.Secret,
+		Settings: rotation.Settings{
+			FirstSight: rotation.FirstSight(d.FirstSight), Preflight: rotation.PreflightMode(d.Preflight),
+			Propagation: d.PropagationWindow.Std(), Verification: d.VerificationMax.Std(),
+			RestorePrevious: d.RestorePrevious, RestoreOptional: d.RestoreOptional,
+			Mapping: patcher.Mapping(d.Map), VerifyObject: d.VerifyObject, PreflightPrefix: d.PreflightPrefix,
+			LeftoverConfirm: d.LeftoverConfirm.Std(), NextProbe: next, Endpoint: d.BucketEndpoint,
+			Open: bucketKinds(buckets).Open, Hash: d.Hash(),
+		},
+	}, nil
+}
+
+// nextOf turns a schedule into what comes after a time; nil for "off".
+func nextOf(spec string) (func(time.Time) time.Time, error) {
+	if spec == config.Off {
+		return nil, nil
+	}
+	s, err := cron.ParseStandard(spec)
+	if err != nil {
+		return nil, fmt.Errorf("probe_schedule %q: not a schedule", spec)
+	}
+	return s.Next, nil
+}
+
+// Close gives the store back. Run must have returned.
+func (a *App) Close() error { return a.store.Close() }
+
+// API is the handler of what a person does by hand.
+func (a *App) API() http.Handler { return a.api.Handler() }
+
+// Metrics is the handler of /metrics.
+func (a *App) Metrics() http.Handler { return a.metrics.Handler() }
+
+// Ready is closed once Run has started everything.
+func (a *App) Ready() <-chan struct{} { return a.ready }
+
+func names(cfg *config.Config) []string {
+	out := make([]string, 0, len(cfg.Destinations))
+	for _, d := range cfg.Destinations {
+		out = append(out, d.Name)
+	}
+	return out
+}
+
+func accountNames(cfg *config.Config) []string {
+	out := make([]string, 0, len(cfg.Accounts))
+	for _, a := range cfg.Accounts {
+		out = append(out, a.Name)
+	}
+	return out
+}
+
+func stepNames() []string {
+	var out []string
+	for _, s := range rotation.Steps() {
+		out = append(out, string(s))
+	}
+	return out
+}

@@ -1,0 +1,190 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/internal/web"
+	"github.com/rotatord/rotatord/metrics"
+	"github.com/rotatord/rotatord/watcher"
+)
+
+// pruneEvery is how often old history is dropped.
+const pruneEvery = 6 * time.Hour
+
+// Run is the daemon. It returns when ctx has ended and everything is down, or
+// earlier with an error when a part that it can't do without has died. What is
+// under way when ctx ends is finished, for as long as the drain time-out; a
+// PATCH that was sent is waited for, since an answer that nobody hears costs
+// two and a half minutes' wait later.
+func (a *App) Run(ctx context.Context) error {
+	listeners, err := a.listen()
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var parts sync.WaitGroup
+	start := func(name string, run func(context.Context) error) {
+		parts.Go(func() {
+			if err := run(ctx); err != nil {
+				stop(fmt.Errorf("%s: %w", name, err))
+			}
+		})
+	}
+	for _, l := range listeners {
+		start(l.name, l.serve)
+	}
+	start("engine", a.engine.Run)
+	for _, w := range a.watchers {
+		start("watcher "+w.Name(), func(ctx context.Context) error { return w.Run(ctx, a.emit(w)) })
+	}
+	start("history", a.prune)
+	close(a.ready)
+	a.log.InfoContext(ctx, "rotatord is running", "version", a.version, "destinations", len(a.engine.Names()), "store", a.cfg.Store.Dir)
+
+	<-ctx.Done()
+	a.log.InfoContext(ctx, "stopping", "reason", context.Cause(ctx))
+	return a.drain(ctx, &parts)
+}
+
+// drain waits for everything to come down.
+func (a *App) drain(ctx context.Context, parts *sync.WaitGroup) error {
+	down := make(chan struct{})
+	go func() { parts.Wait(); close(down) }()
+	bound := time.NewTimer(a.cfg.Engine.DrainTimeout.Std())
+	defer bound.Stop()
+	select {
+	case <-down:
+	case <-bound.C:
+		return fmt.Errorf("stop: work is still under way after %s; what was sent is journalled and taken up at the next start", a.cfg.Engine.DrainTimeout)
+	}
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+// emit counts what a watcher emits and hands it to the engine.
+func (a *App) emit(w watcher.Watcher) watcher.Emit {
+	return func(ctx context.Context, e credential.Event) error {
+		err := a.engine.Emit(ctx, e)
+		switch {
+		case err != nil:
+			a.metrics.Event(w.Name(), metrics.EventFailed)
+		case a.engine.Matches(e):
+			a.metrics.Event(w.Name(), metrics.EventMatched)
+		default:
+			a.metrics.Event(w.Name(), metrics.EventUnmatched)
+		}
+		return err
+	}
+}
+
+func (a *App) prune(ctx context.Context) error {
+	tick := time.NewTicker(pruneEvery)
+	defer tick.Stop()
+	for {
+		if _, err := a.store.Prune(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			a.log.WarnContext(ctx, "old history not dropped", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// listener is one server of the daemon with its open socket.
+type listener struct {
+	name  string
+	serve func(context.Context) error
+}
+
+// listen opens the sockets, so that a port in use is an error before anything
+// has started.
+func (a *App) listen() ([]listener, error) {
+	var out []listener
+	if at := a.cfg.Admin.Listen; at != "" {
+		l, err := net.Listen("tcp", at)
+		if err != nil {
+			return nil, fmt.Errorf("open the admin listener: %w: is another rotatord running? Set [admin] listen to another port, or to \"\" for none", err)
+		}
+		admin := web.Admin(web.AdminOptions{Metrics: a.Metrics(), Ready: a.readiness, Version: a.version})
+		out = append(out, a.server("admin listener", l, web.NewServer(admin, a.log)))
+		a.log.Info("admin listener is open", "address", l.Addr().String())
+	}
+	path := SocketPath(a.cfg.Store.Dir)
+	l, err := listenLocal(path)
+	if err != nil {
+		for _, o := range out {
+			_ = o.serve(canceled())
+		}
+		return nil, fmt.Errorf("open the local socket: %w", err)
+	}
+	local := web.NewServer(a.API(), a.log)
+	local.WriteTimeout = 0 // a sync may wait for minutes; only our own user gets here
+	return append(out, a.server("local socket", l, local)), nil
+}
+
+// listenLocal opens the socket that other commands speak to. The store's lock
+// is ours, so that a socket that lies there is a dead process's.
+func listenLocal(path string) (net.Listener, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+func canceled() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+func (a *App) server(name string, l net.Listener, s *http.Server) listener {
+	return listener{name, func(ctx context.Context) error {
+		s.BaseContext = func(net.Listener) context.Context { return context.WithoutCancel(ctx) }
+		done := make(chan error, 1)
+		go func() { done <- s.Serve(l) }()
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+		}
+		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if s.Shutdown(bound) != nil {
+			_ = s.Close()
+		}
+		<-done
+		return nil
+	}}
+}
+
+func (a *App) readiness(ctx context.Context) error {
+	select {
+	case <-a.ready:
+	default:
+		return errors.New("starting")
+	}
+	if _, err := a.store.List(ctx); err != nil {
+		return fmt.Errorf("the store can't be read: %w", err)
+	}
+	return nil
+}

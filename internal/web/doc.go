@@ -1,0 +1,13 @@
+// Package web is what rotatord says over HTTP on its admin listener: whether it
+// lives, whether it is ready, and its metrics.
+//
+// The listener is meant for machines inside of the house, a Prometheus, a
+// kubelet, an operator with curl, and asks nobody for a password. Therefore it
+// can only be asked: nothing here changes anything, and nothing here is secret.
+//
+// Alive and ready are two questions. A process that is not alive should be
+// restarted; one that is not ready should be waited for. Whatever a restart
+// can't mend, a store on a full disk or a Planet that is down, must never make
+// a process look dead, or an orchestrator would add a loop of restarts to the
+// trouble that there is.
+package web
