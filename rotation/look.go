@@ -313,10 +313,10 @@ func (w *look) nextLook(end ending) time.Time {
 	if end.state == store.StatePaused || probe.IsZero() {
 		return end.next
 	}
-	// A look that is due and could not be had now, a blocked destination say,
+	// A look that is due and could not be had now, of a blocked destination say,
 	// must not spin.
-	if floor := w.after(viewAge); probe.Before(floor) {
-		probe = floor
+	if !probe.After(time.Now()) {
+		probe = w.after(viewAge)
 	}
 	if end.next.IsZero() || probe.Before(end.next) {
 		return probe

@@ -58,6 +58,7 @@ type App struct {
 	api      *web.API
 	version  string
 	ready    chan struct{} // closed once Run has started everything
+	admin    string        // where the admin listener is, once ready
 }
 
 // SecretShapes are the names of secrets that this build can read, for the
@@ -185,7 +186,7 @@ func newDestination(d config.Destination, buckets http.RoundTripper) (rotation.D
 			RestorePrevious: d.RestorePrevious, RestoreOptional: d.RestoreOptional,
 			Mapping: patcher.Mapping(d.Map), VerifyObject: d.VerifyObject, PreflightPrefix: d.PreflightPrefix,
 			LeftoverConfirm: d.LeftoverConfirm.Std(), NextProbe: next, Endpoint: d.BucketEndpoint,
-			Open: bucketKinds(buckets).Open, Hash: d.Hash(),
+			Open: BucketKinds(buckets).Open, Hash: d.Hash(),
 		},
 	}, nil
 }
@@ -213,6 +214,10 @@ func (a *App) Metrics() http.Handler { return a.metrics.Handler() }
 
 // Ready is closed once Run has started everything.
 func (a *App) Ready() <-chan struct{} { return a.ready }
+
+// AdminURL is where the admin listener is, once the App is ready; empty when
+// it is off.
+func (a *App) AdminURL() string { return a.admin }
 
 func names(cfg *config.Config) []string {
 	out := make([]string, 0, len(cfg.Destinations))

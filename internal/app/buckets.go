@@ -17,9 +17,9 @@ import (
 	"github.com/rotatord/rotatord/planet/planettest"
 )
 
-// bucketKinds is the list of what buckets are reached with. A kind is one
+// BucketKinds is the list of what buckets are reached with. A kind is one
 // folder below bucket/ and one line here.
-func bucketKinds(t http.RoundTripper) bucket.Kinds {
+func BucketKinds(t http.RoundTripper) bucket.Kinds {
 	open := s3.Opener(s3.Options{Transport: t})
 	return bucket.Kinds{
 		bucket.TypeAmazonS3:           open,

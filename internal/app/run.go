@@ -120,6 +120,7 @@ func (a *App) listen() ([]listener, error) {
 		}
 		admin := web.Admin(web.AdminOptions{Metrics: a.Metrics(), Ready: a.readiness, Version: a.version})
 		out = append(out, a.server("admin listener", l, web.NewServer(admin, a.log)))
+		a.admin = "http://" + l.Addr().String()
 		a.log.Info("admin listener is open", "address", l.Addr().String())
 	}
 	path := SocketPath(a.cfg.Store.Dir)

@@ -107,14 +107,30 @@ func take(path string) (snapshot, error) {
 }
 
 func takeDir(path string) (snapshot, error) {
-	s := snapshot{isDir: true, base: path}
 	// Resolved once: everything after this looks at one generation of keys.
-	if target, err := os.Readlink(filepath.Join(path, dataLink)); err == nil {
-		s.base = target
-		if !filepath.IsAbs(target) {
-			s.base = filepath.Join(path, target)
-		}
+	base := baseOf(path)
+	s, err := takeKeys(base)
+	if err != nil && baseOf(path) != base {
+		// Whatever was wrong, it was with a generation that is being removed.
+		return snapshot{}, moved("its keys were replaced while they were looked at")
 	}
+	return s, err
+}
+
+// baseOf is where the keys of a directory are.
+func baseOf(path string) string {
+	target, err := os.Readlink(filepath.Join(path, dataLink))
+	switch {
+	case err != nil:
+		return path
+	case filepath.IsAbs(target):
+		return target
+	}
+	return filepath.Join(path, target)
+}
+
+func takeKeys(base string) (snapshot, error) {
+	s := snapshot{isDir: true, base: base}
 	names, err := keyNames(s.base)
 	if err != nil {
 		return snapshot{}, vanished(err)
