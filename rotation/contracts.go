@@ -29,11 +29,18 @@ type AccountRecords interface {
 	SaveAccount(ctx context.Context, a store.Account) error
 }
 
+// Fresh makes a record anew: the one way out for a record that can't be read.
+type Fresh interface {
+	Forget(ctx context.Context, destination string) error
+	Ensure(ctx context.Context, records []store.Record) error
+}
+
 // Store is what the engine needs of package store.
 type Store interface {
 	Records
 	Marks
 	AccountRecords
+	Fresh
 	Epoch() int64
 }
 

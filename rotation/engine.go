@@ -217,7 +217,12 @@ func (e *Engine) start(ctx context.Context) error {
 // remember loads the pins and the accounts' states.
 func (e *Engine) remember(ctx context.Context) error {
 	records, err := e.store.List(ctx)
-	if err != nil {
+	var unreadable *store.FactsError
+	if errors.As(err, &unreadable) {
+		// One record that can't be read must not keep the others from being
+		// rotated; its own looks will say what is wrong.
+		e.log.ErrorContext(ctx, "records can't be read", "error", err)
+	} else if err != nil {
 		return fmt.Errorf("read the store: %w", err)
 	}
 	for _, r := range records {
@@ -259,7 +264,7 @@ func (e *Engine) turn(ctx context.Context, name string) time.Duration {
 		return 0
 	case err != nil:
 		// Only the store or a bug ends here; everything else is a state.
-		again := e.jitter(5 * time.Second)
+		again := e.jitter(15 * time.Second)
 		e.log.ErrorContext(ctx, "look ended early", "destination", name, "error", err, "again_in", again)
 		return again
 	case next.IsZero():

@@ -86,7 +86,7 @@ func (w *look) sight(ctx context.Context, b bucket.Bucket, getProven bool) {
 
 func (w *look) conclude(ctx context.Context, s probe.Sighting) {
 	old := w.rec.Leftover
-	next := probe.Conclude(fromStore(old), s, time.Now(), w.rec.Accepted.At, w.d.LeftoverConfirm)
+	next := probe.Conclude(fromStore(old), s, time.Now(), w.rec.Accepted.Sent, w.d.LeftoverConfirm)
 	w.rec.Leftover = toStore(next)
 	if next.State == probe.LeftoverState(old.State) {
 		return

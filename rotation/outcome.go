@@ -25,7 +25,7 @@ func (a *attempt) answer(ctx context.Context, res patcher.Result) (*ending, erro
 	}
 	switch res.Outcome {
 	case planet.OutcomeAccepted:
-		return nil, a.accepted(ctx, res)
+		return nil, a.accepted(ctx, res, sent)
 	case planet.OutcomeRefused:
 		a.refusedByPlanet(detail)
 	case planet.OutcomeBlocked:
@@ -56,9 +56,9 @@ func (w *look) lostAnswer(version string, sent time.Time) {
 }
 
 // accepted records the 2xx, then looks at what came with it.
-func (a *attempt) accepted(ctx context.Context, res patcher.Result) error {
+func (a *attempt) accepted(ctx context.Context, res patcher.Result, sent time.Time) error {
 	r := &a.rec
-	acc := &store.Accepted{Version: a.Version, At: time.Now(), Unproven: a.unproven, GetProven: a.proven, Unchecked: !res.Checked}
+	acc := &store.Accepted{Version: a.Version, Sent: sent, At: time.Now(), Unproven: a.unproven, GetProven: a.proven, Unchecked: !res.Checked}
 	if a.restore {
 		acc.Created = r.Accepted.Created
 	} else {

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -26,6 +27,28 @@ func (e *Engine) Retry(ctx context.Context, name string) error {
 			r.Pin, r.Accepted, r.Uncertain, r.Leftover = nil, nil, false, store.Leftover{}
 		}
 	})
+}
+
+// renew replaces a record that can't be read.
+func (e *Engine) renew(ctx context.Context, name string) error {
+	d, ok := e.destinations[name]
+	if !ok {
+		return fmt.Errorf("destination %q is not configured", name)
+	}
+	_, err := e.store.Load(ctx, name)
+	var unreadable *store.FactsError
+	if !errors.As(err, &unreadable) {
+		return nil // what else is wrong, the caller finds out
+	}
+	e.log.WarnContext(ctx, "record that can't be read is made anew", "destination", name, "error", err)
+	if err := e.store.Forget(ctx, name); err != nil {
+		return fmt.Errorf("forget record of %q: %w", name, err)
+	}
+	record := store.Record{Destination: name, Account: d.Account, Secret: d.Secret}
+	if err := e.store.Ensure(ctx, []store.Record{record}); err != nil {
+		return fmt.Errorf("make record of %q: %w", name, err)
+	}
+	return nil
 }
 
 // Pause stops the rotation of a destination until Resume. A PATCH under way is

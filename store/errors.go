@@ -22,7 +22,7 @@ const (
 	ProblemUnwritable  Problem = "unwritable"   // the directory or a file can't be used
 	ProblemFull        Problem = "full"         // no space is left
 	ProblemForeign     Problem = "foreign"      // it belongs to another program
-	ProblemExposed     Problem = "exposed"      // others may read fingerprint.key
+	ProblemExposed     Problem = "exposed"      // everybody may read fingerprint.key
 )
 
 // OpenError tells why [Open] refused a store, and what to do. The store is as
@@ -55,7 +55,7 @@ var problemText = map[Problem]string{
 	ProblemUnwritable:  "it can't be written",
 	ProblemFull:        "no space is left",
 	ProblemForeign:     "it is not a store of rotatord",
-	ProblemExposed:     "others may read it",
+	ProblemExposed:     "everybody may read it",
 }
 
 const startOver = "or start with an empty directory: without its records rotatord preflights and pushes each destination once more, and nothing breaks"

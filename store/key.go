@@ -12,7 +12,7 @@ import (
 const keySize = 32
 
 // readKey reads fingerprint.key. It is refused, and left as it is, when it is
-// not what createKey made, or when others may read it. A key that does not
+// not what createKey made, or when everybody may read it. A key that does not
 // exist is fs.ErrNotExist.
 func readKey(path string) ([keySize]byte, error) {
 	file, err := os.Open(path)
@@ -30,7 +30,9 @@ func readKey(path string) ([keySize]byte, error) {
 	if !info.Mode().IsRegular() {
 		return [keySize]byte{}, badKey(path, errors.New("it is not a file"))
 	}
-	if info.Mode().Perm()&0o077 != 0 {
+	// The group is let off: Kubernetes gives the files of a volume to a pod's
+	// fsGroup, readable and writable, each time it mounts them.
+	if info.Mode().Perm()&0o007 != 0 {
 		return [keySize]byte{}, openError(path, ProblemExposed, fmt.Errorf("its mode is %04o", info.Mode().Perm()))
 	}
 	// One byte more than a key has, to notice a longer file.

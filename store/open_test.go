@@ -125,8 +125,8 @@ func TestABadStoreIsRefusedAndLeftAsItIs(t *testing.T) {
 		"a key of zeroes": {want: ProblemDamaged, says: "empty", spoil: func(t *testing.T, dir string) {
 			edit(t, filepath.Join(dir, keyName), func(b []byte) []byte { clear(b); return b })
 		}},
-		"a key that the group may read": {want: ProblemExposed, says: "mode is 0640", spoil: func(t *testing.T, dir string) {
-			if err := os.Chmod(filepath.Join(dir, keyName), 0o640); err != nil {
+		"a key that everybody may read": {want: ProblemExposed, says: "mode is 0604", spoil: func(t *testing.T, dir string) {
+			if err := os.Chmod(filepath.Join(dir, keyName), 0o604); err != nil {
 				t.Fatal(err)
 			}
 		}},

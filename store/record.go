@@ -91,6 +91,7 @@ type Pin struct {
 type Accepted struct {
 	Version string    `json:"version"`
 	Created time.Time `json:"created,omitzero"` // as the source says
+	Sent    time.Time `json:"sent,omitzero"`    // when the PATCH was sent
 	At      time.Time `json:"at"`               // when Planet answered
 	Adopted bool      `json:"adopted,omitempty"`
 	// Unproven: preflight did not pass before the push (off, or advisory and

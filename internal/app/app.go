@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -95,7 +96,7 @@ func Open(ctx context.Context, o Options) (*App, error) {
 
 func build(ctx context.Context, o Options, st *store.Store) (*App, error) {
 	cfg := o.Config
-	m, err := metrics.New(metrics.Options{Store: st, Destinations: names(cfg), Accounts: accountNames(cfg),
+	m, err := metrics.New(metrics.Options{Store: st, StoreSize: sizeOf(cfg.Store.Dir), Destinations: names(cfg), Accounts: accountNames(cfg),
 		Sources: []string{"file", "schedule", rotation.SourcePerson}, Steps: stepNames(), Version: o.Version, Logger: o.Logger})
 	if err != nil {
 		return nil, err
@@ -201,6 +202,19 @@ func nextOf(spec string) (func(time.Time) time.Time, error) {
 		return nil, fmt.Errorf("probe_schedule %q: not a schedule", spec)
 	}
 	return s.Next, nil
+}
+
+// sizeOf adds up what lies in the store's directory.
+func sizeOf(dir string) func() (int64, error) {
+	return func() (total int64, err error) {
+		entries, err := os.ReadDir(dir)
+		for _, e := range entries {
+			if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
+				total += info.Size()
+			}
+		}
+		return total, err
+	}
 }
 
 // Close gives the store back. Run must have returned.

@@ -34,7 +34,11 @@ func (a *App) Run(ctx context.Context) error {
 	var parts sync.WaitGroup
 	start := func(name string, run func(context.Context) error) {
 		parts.Go(func() {
-			if err := run(ctx); err != nil {
+			err := run(ctx)
+			if err == nil && ctx.Err() == nil {
+				err = errors.New("ended by itself")
+			}
+			if err != nil {
 				stop(fmt.Errorf("%s: %w", name, err))
 			}
 		})

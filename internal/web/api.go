@@ -22,7 +22,7 @@ const maxRequest = 1 << 20
 // on its local socket; a command without a daemon serves it to itself, so that
 // both go one way:
 //
-//	GET  /v1/status                  how every destination stands
+//	GET  /v1/status?destination=D    how destinations stand; all without D
 //	GET  /v1/history?destination=D   what happened, newest first
 //	POST /v1/sync                    look now, and wait for it
 //	POST /v1/plan                    what a look would do
@@ -52,14 +52,20 @@ func (a *API) Handler() http.Handler {
 }
 
 func (a *API) status(w http.ResponseWriter, r *http.Request) {
-	all, err := a.statuses(r.Context(), a.Engine.Names())
+	names, err := a.names(r.URL.Query()["destination"])
+	if err != nil {
+		answer(w, nil, err)
+		return
+	}
+	all, err := a.statuses(r.Context(), names)
 	answer(w, all, err)
 }
 
 // statuses gives the named destinations, those without a record too.
 func (a *API) statuses(ctx context.Context, names []string) ([]Status, error) {
 	records, err := a.Store.List(ctx)
-	if err != nil {
+	var unreadable *store.FactsError
+	if err != nil && !errors.As(err, &unreadable) {
 		return nil, err
 	}
 	byName := make(map[string]store.Record, len(records))
@@ -70,7 +76,11 @@ func (a *API) statuses(ctx context.Context, names []string) ([]Status, error) {
 	for _, n := range names {
 		r, ok := byName[n]
 		if !ok {
+			// The others are shown; this one says what is wrong with it.
 			r.Destination = n
+			if _, err := a.Store.Load(ctx, n); errors.As(err, &unreadable) {
+				r.Status = store.Status{State: store.StateFailing, Reason: store.ReasonInternal, Detail: err.Error()}
+			}
 		}
 		out = append(out, StatusOf(r))
 	}

@@ -20,9 +20,10 @@ type Client struct {
 	Transport http.RoundTripper
 }
 
-// Status gives how every destination stands.
-func (c *Client) Status(ctx context.Context) (out []Status, err error) {
-	return out, c.call(ctx, http.MethodGet, "/v1/status", nil, &out)
+// Status gives how the named destinations stand, or all.
+func (c *Client) Status(ctx context.Context, destinations ...string) (out []Status, err error) {
+	q := url.Values{"destination": destinations}
+	return out, c.call(ctx, http.MethodGet, "/v1/status?"+q.Encode(), nil, &out)
 }
 
 // History gives what happened, newest first; of one destination, or of all for "".
