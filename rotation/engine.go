@@ -50,10 +50,9 @@ type Engine struct {
 	// come from the queue (Sync, Plan).
 	busy map[string]*sync.Mutex
 
-	mu      sync.Mutex
-	rand    *rand.Rand
-	pins    map[string]store.Pin
-	waiters map[string][]chan struct{}
+	mu   sync.Mutex
+	rand *rand.Rand
+	pins map[string]store.Pin
 
 	quirks quirks
 }
@@ -80,7 +79,7 @@ func New(o Options) (*Engine, error) {
 		workers: o.Workers, patchTimeout: o.PatchTimeout, rand: o.Rand,
 		accounts: map[string]*account{}, destinations: map[string]Destination{},
 		bySecret: map[credential.Secret][]string{}, busy: map[string]*sync.Mutex{},
-		pins: map[string]store.Pin{}, waiters: map[string][]chan struct{}{},
+		pins: map[string]store.Pin{},
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
@@ -174,10 +173,7 @@ func (e *Engine) wake(names ...string) {
 // ends. A look that is under way then is finished up to the next safe point: a
 // PATCH that was sent is waited for and its answer recorded.
 func (e *Engine) Run(ctx context.Context) error {
-	if err := e.start(ctx); err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
+	if err := e.start(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
 	q := workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[string]{Name: "destinations"})
@@ -281,19 +277,6 @@ func (e *Engine) remind(r store.Record) {
 	} else {
 		delete(e.pins, r.Destination)
 	}
-	for _, c := range e.waiters[r.Destination] {
-		close(c)
-	}
-	delete(e.waiters, r.Destination)
-}
-
-// saved gives a channel that is closed at the next save of a destination.
-func (e *Engine) saved(name string) <-chan struct{} {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	c := make(chan struct{})
-	e.waiters[name] = append(e.waiters[name], c)
-	return c
 }
 
 func (e *Engine) knownPins() map[string]store.Pin {

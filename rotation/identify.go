@@ -26,8 +26,8 @@ func (w *look) identify(ctx context.Context) *ending {
 			return end
 		}
 	}
-	if f.twin != "" {
-		return w.stuck(store.ReasonDuplicate, fmt.Sprintf("%q leads to the same destination %s: remove one of the two entries", f.twin, f.ID))
+	if twin := w.twin(f); twin != "" {
+		return w.stuck(store.ReasonDuplicate, fmt.Sprintf("%q leads to the same destination %s: remove one of the two entries", twin, f.ID))
 	}
 	if _, known := f.Type.Fields(); !known {
 		return w.stuck(store.ReasonUnsupported, fmt.Sprintf("destination type %q is not known to this rotatord", f.Type))
@@ -41,6 +41,20 @@ func (w *look) identify(ctx context.Context) *ending {
 		return w.stuck(store.ReasonNotWritable, "the API key's user is neither the owner of the destination nor an admin of the organization")
 	}
 	return nil
+}
+
+// twin finds another entry that leads to the same destination: in the same
+// list, or through another account of the same organization.
+func (w *look) twin(f finding) string {
+	if f.twin != "" {
+		return f.twin
+	}
+	for name, pin := range w.e.knownPins() {
+		if other, configured := w.e.destinations[name]; configured && other.Account != w.d.Account && pin.ID == f.ID {
+			return name
+		}
+	}
+	return ""
 }
 
 func (w *look) stuck(r store.Reason, detail string) *ending {

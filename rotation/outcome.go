@@ -100,8 +100,9 @@ func (a *attempt) checkChanges(ctx context.Context, res patcher.Result) error {
 	}
 	turn, err := a.a.Turns.Acquire(ctx)
 	if err != nil {
+		// The credential is accepted; that the switch is not put back is reported.
 		a.noteChanges(convert(res.Changes))
-		return nil
+		return nil //nolint:nilerr // noted as a change
 	}
 	a.rec.Inflight = &store.Inflight{Version: a.Version, Sent: time.Now(), Epoch: a.e.store.Epoch(), Restore: a.restore}
 	if err := a.save(ctx); err != nil {

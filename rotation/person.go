@@ -14,8 +14,12 @@ import (
 // Retry forgets what keeps a destination from being tried: a held version, a
 // waiting time, a restore that was given up, a changed parameter that somebody
 // has seen to, and the pin of what the name led to. It is a person's word
-// that the cause is gone.
+// that the cause is gone. A record that can't be read is made anew, which is a
+// first sight.
 func (e *Engine) Retry(ctx context.Context, name string) error {
+	if err := e.renew(ctx, name); err != nil {
+		return err
+	}
 	return e.change(ctx, name, "retry asked for", func(r *store.Record) {
 		if r.Trial != nil {
 			resume := r.Trial.ResumeDelete

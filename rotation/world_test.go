@@ -318,7 +318,6 @@ type source struct {
 	forgets  bool // old versions can't be read
 	current  int  // calls
 	reads    int
-	onRead   func()
 	onLooked func(credential.Secret)
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/rotatord/rotatord/credential"
 	"github.com/rotatord/rotatord/internal/web"
 	"github.com/rotatord/rotatord/metrics"
+	"github.com/rotatord/rotatord/store"
 	"github.com/rotatord/rotatord/watcher"
 )
 
@@ -25,7 +26,7 @@ const pruneEvery = 6 * time.Hour
 // PATCH that was sent is waited for, since an answer that nobody hears costs
 // two and a half minutes' wait later.
 func (a *App) Run(ctx context.Context) error {
-	listeners, err := a.listen()
+	listeners, err := a.listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -115,20 +116,20 @@ type listener struct {
 
 // listen opens the sockets, so that a port in use is an error before anything
 // has started.
-func (a *App) listen() ([]listener, error) {
+func (a *App) listen(ctx context.Context) ([]listener, error) {
 	var out []listener
 	if at := a.cfg.Admin.Listen; at != "" {
-		l, err := net.Listen("tcp", at)
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", at)
 		if err != nil {
 			return nil, fmt.Errorf("open the admin listener: %w: is another rotatord running? Set [admin] listen to another port, or to \"\" for none", err)
 		}
 		admin := web.Admin(web.AdminOptions{Metrics: a.Metrics(), Ready: a.readiness, Version: a.version})
 		out = append(out, a.server("admin listener", l, web.NewServer(admin, a.log)))
 		a.admin = "http://" + l.Addr().String()
-		a.log.Info("admin listener is open", "address", l.Addr().String())
+		a.log.InfoContext(ctx, "admin listener is open", "address", l.Addr().String())
 	}
 	path := SocketPath(a.cfg.Store.Dir)
-	l, err := listenLocal(path)
+	l, err := listenLocal(ctx, path)
 	if err != nil {
 		for _, o := range out {
 			_ = o.serve(canceled())
@@ -142,11 +143,11 @@ func (a *App) listen() ([]listener, error) {
 
 // listenLocal opens the socket that other commands speak to. The store's lock
 // is ours, so that a socket that lies there is a dead process's.
-func listenLocal(path string) (net.Listener, error) {
+func listenLocal(ctx context.Context, path string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	l, err := net.Listen("unix", path)
+	l, err := new(net.ListenConfig).Listen(ctx, "unix", path)
 	if err != nil {
 		return nil, err
 	}
@@ -175,9 +176,9 @@ func (a *App) server(name string, l net.Listener, s *http.Server) listener {
 		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		if s.Shutdown(bound) != nil {
-			_ = s.Close()
+			_ = s.Close() // what did not end in time is cut
 		}
-		<-done
+		_ = <-done // http.ErrServerClosed
 		return nil
 	}}
 }
@@ -188,7 +189,8 @@ func (a *App) readiness(ctx context.Context) error {
 	default:
 		return errors.New("starting")
 	}
-	if _, err := a.store.List(ctx); err != nil {
+	var unreadable *store.FactsError
+	if _, err := a.store.List(ctx); err != nil && !errors.As(err, &unreadable) {
 		return fmt.Errorf("the store can't be read: %w", err)
 	}
 	return nil
