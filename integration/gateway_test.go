@@ -29,7 +29,7 @@ import (
 	"github.com/versity/versitygw/embedgw"
 
 	"github.com/rotatord/rotatord/bucket"
-	"github.com/rotatord/rotatord/bucket/buckettest"
+	"github.com/rotatord/rotatord/bucket/conformance"
 	"github.com/rotatord/rotatord/bucket/s3"
 	"github.com/rotatord/rotatord/credential"
 )
@@ -44,15 +44,15 @@ const (
 
 // users are the access keys of the conformance suite and what the bucket's
 // policy denies to each. All else is allowed to them.
-var users = map[buckettest.Who]struct {
+var users = map[conformance.Who]struct {
 	id   string
 	deny []string
 }{
-	buckettest.Owner:    {"owner", nil},
-	buckettest.Planets:  {"planets", []string{"s3:ListBucket"}},
-	buckettest.NoPut:    {"noput", []string{"s3:PutObject"}},
-	buckettest.NoGet:    {"noget", []string{"s3:GetObject"}},
-	buckettest.NoDelete: {"nodelete", []string{"s3:DeleteObject"}},
+	conformance.Owner:    {"owner", nil},
+	conformance.Planets:  {"planets", []string{"s3:ListBucket"}},
+	conformance.NoPut:    {"noput", []string{"s3:PutObject"}},
+	conformance.NoGet:    {"noget", []string{"s3:GetObject"}},
+	conformance.NoDelete: {"nodelete", []string{"s3:DeleteObject"}},
 }
 
 // gateway is the one versitygw of this process, reached through a proxy on

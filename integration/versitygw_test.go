@@ -6,24 +6,24 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/bucket"
-	"github.com/rotatord/rotatord/bucket/buckettest"
+	"github.com/rotatord/rotatord/bucket/conformance"
 	"github.com/rotatord/rotatord/probe"
 )
 
 func TestBucketsOfARealGateway(t *testing.T) {
 	dead := httptest.NewServer(nil)
 	dead.Close()
-	buckettest.TestBucket(t, buckettest.Harness{
-		Open: func(t *testing.T, who buckettest.Who) bucket.Bucket {
+	conformance.Test(t, conformance.Harness{
+		Open: func(t *testing.T, who conformance.Who) bucket.Bucket {
 			at, id, secret := location(gateway.url), users[who].id, userSecret
 			switch who {
-			case buckettest.UnknownKey:
+			case conformance.UnknownKey:
 				id = "nobody"
-			case buckettest.WrongSecret:
+			case conformance.WrongSecret:
 				id, secret = "owner", "another"+userSecret
-			case buckettest.MissingBucket:
+			case conformance.MissingBucket:
 				id, at.Bucket = "owner", "none-such"
-			case buckettest.Unreachable:
+			case conformance.Unreachable:
 				id, at.Endpoint = "owner", dead.URL
 			}
 			return open(t, at, id, secret, 0)
@@ -42,16 +42,16 @@ func TestPreflightAgainstBucketPolicies(t *testing.T) {
 	key := probe.ObjectKey("checks/", "d1")
 	for _, tc := range []struct {
 		name       string
-		who        buckettest.Who
+		who        conformance.Who
 		verdict    probe.Verdict
 		step       bucket.Op
 		permission string
 		left       bool
 	}{
-		{"what Planet asks for passes", buckettest.Planets, probe.Passed, "", "", false},
-		{"no put is refused", buckettest.NoPut, probe.Refused, bucket.OpPut, "s3:PutObject", false},
-		{"no get is refused and leaves nothing", buckettest.NoGet, probe.Refused, bucket.OpGet, "s3:GetObject", false},
-		{"no delete is refused and leaves our object", buckettest.NoDelete, probe.Refused, bucket.OpDelete, "s3:DeleteObject", true},
+		{"what Planet asks for passes", conformance.Planets, probe.Passed, "", "", false},
+		{"no put is refused", conformance.NoPut, probe.Refused, bucket.OpPut, "s3:PutObject", false},
+		{"no get is refused and leaves nothing", conformance.NoGet, probe.Refused, bucket.OpGet, "s3:GetObject", false},
+		{"no delete is refused and leaves our object", conformance.NoDelete, probe.Refused, bucket.OpDelete, "s3:DeleteObject", true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			b := open(t, location(gateway.url), users[tc.who].id, userSecret, 0)
@@ -69,7 +69,7 @@ func TestPreflightAgainstBucketPolicies(t *testing.T) {
 			if again.Verdict != probe.Refused || again.Step != bucket.OpDelete || !again.LeftBehind {
 				t.Errorf("resumed while still denied: %+v", again)
 			}
-			permitted := open(t, location(gateway.url), users[buckettest.Planets].id, userSecret, 0)
+			permitted := open(t, location(gateway.url), users[conformance.Planets].id, userSecret, 0)
 			if again = probe.RunPreflight(t.Context(), permitted, probe.PreflightOptions{Key: key, ResumeDelete: true}); again.Verdict != probe.Passed {
 				t.Errorf("resumed and permitted: %+v", again)
 			}
@@ -81,7 +81,7 @@ func TestPreflightAgainstBucketPolicies(t *testing.T) {
 }
 
 func TestLeftoverOfAKeyThatMayNotDelete(t *testing.T) {
-	look := func(who buckettest.Who, before probe.Leftover, proven bool, later time.Duration) probe.Leftover {
+	look := func(who conformance.Who, before probe.Leftover, proven bool, later time.Duration) probe.Leftover {
 		t.Helper()
 		b := open(t, location(gateway.url), users[who].id, userSecret, 0)
 		s := probe.Look(t.Context(), b, probe.VerifyObject, proven)
@@ -90,29 +90,29 @@ func TestLeftoverOfAKeyThatMayNotDelete(t *testing.T) {
 		}
 		return probe.Conclude(before, s, time.Now().Add(later), time.Time{}, time.Minute)
 	}
-	if l := look(buckettest.Owner, probe.Leftover{}, false, 0); l.State != probe.Absent {
+	if l := look(conformance.Owner, probe.Leftover{}, false, 0); l.State != probe.Absent {
 		t.Errorf("nothing there, to one who may list: %+v", l)
 	}
-	if l := look(buckettest.Planets, probe.Leftover{}, true, 0); l.State != probe.AbsentInferred {
+	if l := look(conformance.Planets, probe.Leftover{}, true, 0); l.State != probe.AbsentInferred {
 		t.Errorf("nothing there, to one who may get: %+v", l)
 	}
-	if l := look(buckettest.Planets, probe.Leftover{}, false, 0); l.State != probe.CannotTell || l.Reason != probe.ReasonDenied {
+	if l := look(conformance.Planets, probe.Leftover{}, false, 0); l.State != probe.CannotTell || l.Reason != probe.ReasonDenied {
 		t.Errorf("nothing there, and nothing proven: %+v", l)
 	}
 
-	nodelete := open(t, location(gateway.url), users[buckettest.NoDelete].id, userSecret, 0)
+	nodelete := open(t, location(gateway.url), users[conformance.NoDelete].id, userSecret, 0)
 	if step, err := probe.Verify(t.Context(), nodelete, probe.VerifyObject); step != bucket.OpDelete || bucket.KindOf(err) != bucket.KindDenied {
 		t.Fatalf("Planet's check: step %q, %v", step, err)
 	}
 	defer remove(t, probe.VerifyObject)
-	first := look(buckettest.Planets, probe.Leftover{}, true, 0)
+	first := look(conformance.Planets, probe.Leftover{}, true, 0)
 	if first.State != probe.Seen || first.Size == 0 || first.LastModified.IsZero() {
 		t.Errorf("seen first: %+v", first)
 	}
-	if l := look(buckettest.Planets, first, true, 30*time.Second); l.State != probe.Seen {
+	if l := look(conformance.Planets, first, true, 30*time.Second); l.State != probe.Seen {
 		t.Errorf("seen again after half a minute: %+v", l)
 	}
-	if l := look(buckettest.Planets, first, true, 61*time.Second); l.State != probe.Present {
+	if l := look(conformance.Planets, first, true, 61*time.Second); l.State != probe.Present {
 		t.Errorf("seen again after a minute: %+v", l)
 	}
 }

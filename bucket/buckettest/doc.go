@@ -1,6 +1,5 @@
-// Package buckettest has what it takes to test things that use buckets: an S3
-// server that guards its buckets, and the conformance suite that every kind of
-// bucket passes.
+// Package buckettest is an S3 server in memory that guards its buckets, for
+// tests and demonstrations of things that use buckets.
 //
 // [Server] is to a bucket what net/http/httptest is to a web site. The storing
 // is done by gofakes3, which believes everybody; in front of it stands an
@@ -11,8 +10,4 @@
 // to those who may not list, as Amazon does. It listens on loopback or serves
 // an http.RoundTripper without any network, for use in testing/synctest
 // bubbles. All its times are time.Now, so that it lives in virtual time there.
-//
-// [TestBucket] is what an implementation of bucket.Bucket must pass. It asks
-// less about storing than about refusals: that each comes as the right Kind,
-// names the right permission, and holds nothing of the credential.
 package buckettest

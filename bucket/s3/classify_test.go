@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"github.com/rotatord/rotatord/bucket"
-	"github.com/rotatord/rotatord/bucket/buckettest"
+	"github.com/rotatord/rotatord/bucket/conformance"
 )
 
 // roundTrip is a transport made of a function.
@@ -122,7 +122,7 @@ func TestAnswersAreClassified(t *testing.T) {
 			if err == nil || err.Error() != tc.want {
 				t.Errorf("got  %v\nwant %s", err, tc.want)
 			}
-			buckettest.CheckNoCanary(t, err, secret, "AKIACANARY", "Signature=")
+			conformance.CheckNoCanary(t, err, secret, "AKIACANARY", "Signature=")
 			var e *bucket.Error
 			if errors.As(err, &e) && e.ServerTime.IsZero() {
 				t.Error("the server's time is lost")
@@ -158,7 +158,7 @@ func TestSilenceIsClassified(t *testing.T) {
 			if tc.is != nil && !errors.Is(err, tc.is) {
 				t.Errorf("the cause is lost: %v", err)
 			}
-			buckettest.CheckNoCanary(t, err, secret, "AKIACANARY")
+			conformance.CheckNoCanary(t, err, secret, "AKIACANARY")
 		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rotatord/rotatord/bucket"
 	"github.com/rotatord/rotatord/bucket/buckettest"
+	"github.com/rotatord/rotatord/bucket/conformance"
 	"github.com/rotatord/rotatord/bucket/s3"
 	"github.com/rotatord/rotatord/credential"
 )
@@ -54,34 +55,34 @@ func guarded() *buckettest.Server {
 	srv := buckettest.NewServer()
 	srv.CreateBucket("planet-data")
 	const p, g, d, l = buckettest.Put, buckettest.Get, buckettest.Delete, buckettest.List
-	for who, allow := range map[buckettest.Who][]buckettest.Action{
-		buckettest.Owner:    {p, g, d, l},
-		buckettest.Planets:  {p, g, d},
-		buckettest.NoPut:    {g, d, l},
-		buckettest.NoGet:    {p, d, l},
-		buckettest.NoDelete: {p, g, l},
+	for who, allow := range map[conformance.Who][]buckettest.Action{
+		conformance.Owner:    {p, g, d, l},
+		conformance.Planets:  {p, g, d},
+		conformance.NoPut:    {g, d, l},
+		conformance.NoGet:    {p, d, l},
+		conformance.NoDelete: {p, g, l},
 	} {
 		srv.AddKey(buckettest.Key{ID: ids[who], Secret: secret, Buckets: []string{"planet-data", "none-such"}, Allow: allow})
 	}
 	return srv
 }
 
-var ids = map[buckettest.Who]string{
-	buckettest.Owner: "AKIAOWNER", buckettest.Planets: "AKIAPLANETS", buckettest.NoPut: "AKIANOPUT",
-	buckettest.NoGet: "AKIANOGET", buckettest.NoDelete: "AKIANODELETE", buckettest.UnknownKey: "AKIAUNKNOWN",
-	buckettest.WrongSecret: "AKIAOWNER", buckettest.MissingBucket: "AKIAOWNER", buckettest.Unreachable: "AKIAOWNER",
+var ids = map[conformance.Who]string{
+	conformance.Owner: "AKIAOWNER", conformance.Planets: "AKIAPLANETS", conformance.NoPut: "AKIANOPUT",
+	conformance.NoGet: "AKIANOGET", conformance.NoDelete: "AKIANODELETE", conformance.UnknownKey: "AKIAUNKNOWN",
+	conformance.WrongSecret: "AKIAOWNER", conformance.MissingBucket: "AKIAOWNER", conformance.Unreachable: "AKIAOWNER",
 }
 
-func harness(srv *buckettest.Server, transport func(*testing.T) http.RoundTripper, at bucket.Location, nowhere bucket.Location) buckettest.Harness {
-	return buckettest.Harness{
-		Open: func(t *testing.T, who buckettest.Who) bucket.Bucket {
+func harness(srv *buckettest.Server, transport func(*testing.T) http.RoundTripper, at bucket.Location, nowhere bucket.Location) conformance.Harness {
+	return conformance.Harness{
+		Open: func(t *testing.T, who conformance.Who) bucket.Bucket {
 			here, key := at, secret
 			switch who {
-			case buckettest.WrongSecret:
+			case conformance.WrongSecret:
 				key = "another" + secret
-			case buckettest.MissingBucket:
+			case conformance.MissingBucket:
 				here.Bucket = "none-such"
-			case buckettest.Unreachable:
+			case conformance.Unreachable:
 				here = nowhere
 			}
 			return open(t, transport(t), here, ids[who], key)
@@ -121,7 +122,7 @@ func TestConformanceOverTheNetwork(t *testing.T) {
 			}
 			nowhere := at.WithEndpoint(gone.URL())
 			gone.Close()
-			buckettest.TestBucket(t, harness(srv, tcp, at.WithEndpoint(srv.URL()), nowhere))
+			conformance.Test(t, harness(srv, tcp, at.WithEndpoint(srv.URL()), nowhere))
 		})
 	}
 }
@@ -159,7 +160,7 @@ func TestConformanceWithoutANetwork(t *testing.T) {
 			}
 			nowhere := at.WithEndpoint("https://dead.s3.test")
 			nowhere.PathStyle = true
-			buckettest.TestBucket(t, harness(srv, transport, at, nowhere))
+			conformance.Test(t, harness(srv, transport, at, nowhere))
 			for _, r := range srv.Requests() {
 				if r.Method == http.MethodHead || r.Method == http.MethodPost {
 					t.Errorf("a %s was sent", r.Method)

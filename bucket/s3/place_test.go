@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/rotatord/rotatord/bucket"
-	"github.com/rotatord/rotatord/bucket/buckettest"
+	"github.com/rotatord/rotatord/bucket/conformance"
 	"github.com/rotatord/rotatord/bucket/s3"
 )
 
@@ -114,7 +114,7 @@ func TestAnUnusableLocationOrCredentialFailsToOpen(t *testing.T) {
 			if bucket.KindOf(err) != bucket.KindConfig || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v, want %q", err, tc.want)
 			}
-			buckettest.CheckNoCanary(t, err, secret, "canarySecret")
+			conformance.CheckNoCanary(t, err, secret, "canarySecret")
 		})
 	}
 	t.Run("another type", func(t *testing.T) {

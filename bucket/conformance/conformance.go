@@ -1,4 +1,8 @@
-package buckettest
+// Package conformance is the suite that every kind of bucket passes: what an
+// implementation of bucket.Bucket must do, and above all how it must fail. It
+// asks less about storing than about refusals: that each comes as the right
+// Kind, names the right permission, and holds nothing of the credential.
+package conformance
 
 import (
 	"bytes"
@@ -49,9 +53,9 @@ type Harness struct {
 	Canaries []string
 }
 
-// TestBucket runs the conformance suite. It leaves the bucket as empty as it
+// Test runs the conformance suite. It leaves the bucket as empty as it
 // found it.
-func TestBucket(t *testing.T, h Harness) {
+func Test(t *testing.T, h Harness) {
 	t.Helper()
 	s := &suite{h}
 	for _, test := range []struct {
