@@ -83,6 +83,7 @@ type story struct {
 	order      [][]string // per destination: the keys in the order the source got them
 	rolledBack []bool
 	revoked    map[string]time.Time
+	renamed    map[int][]string
 	trace      []string
 	found      []string
 }
@@ -106,7 +107,7 @@ func (s *story) upTo(d time.Duration) time.Duration {
 func simulate(t *testing.T, seed int64, quirks rotation.Quirks) (found []string, trace string) {
 	synctest.Test(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(uint64(seed), 99))
-		s := &story{rand: r, keys: map[string]*key{}, revoked: map[string]time.Time{}}
+		s := &story{rand: r, keys: map[string]*key{}, revoked: map[string]time.Time{}, renamed: map[int][]string{}}
 		behaviour := s.drawBehaviour()
 		s.world = newWorld(t, seed, 3, behave(behaviour), func(w *world, o *planettest.Options) {
 			if r.IntN(2) == 0 {
@@ -143,7 +144,7 @@ func (s *story) drawBehaviour() planettest.Behaviour {
 		ModifyEmptyBody: s.chance(.3), LoseOnRefusal: s.chance(.5), UpdatedMovesOnRefusal: s.chance(.5),
 		ResetOptional: s.chance(.3), RenameChangesID: s.chance(.3), DeleteFailureRefuses: s.chance(.5),
 		RepeatSkipsVerify: s.chance(.3), OmitDefault: s.chance(.5), OmitFalseOptional: s.chance(.5),
-		ArchivedTrueMeansOnly: s.chance(.5), AbandonOnDisconnect: s.chance(.3), TellStepApart: s.chance(.5),
+		ArchivedTrueMeansOnly: s.chance(.5), RefuseArchivedModify: s.chance(.3), AbandonOnDisconnect: s.chance(.3), TellStepApart: s.chance(.5),
 		Network: planettest.Network{Max: s.upTo(100 * time.Millisecond)},
 	}
 	if s.chance(.4) {
@@ -170,6 +171,9 @@ func (s *story) play() {
 	s.sim.SetFaults(planettest.FaultRates{})
 	s.src.setDown(false)
 	s.s3.SetDown(false)
+	for i := range s.destinations {
+		s.sim.SetCanWrite(s.idOf(i), "owner", true)
+	}
 	if s.current() == nil {
 		s.start()
 	}
@@ -200,9 +204,47 @@ func (s *story) act() {
 		s.note("bucket down for %v", d)
 		s.s3.SetDown(true)
 		time.AfterFunc(d, func() { s.s3.SetDown(false) })
+	case p < .82:
+		s.meddle(i)
 	default:
 		s.killSoon(i)
 	}
+}
+
+// meddle does to a destination what somebody else in the organization may do.
+func (s *story) meddle(i int) {
+	id := s.idOf(i)
+	switch s.rand.IntN(3) {
+	case 0:
+		s.note("%d is renamed", i)
+		now := s.sim.Rename(id, fmt.Sprintf("renamed-%d-%d", i, len(s.trace)))
+		s.mu.Lock()
+		s.renamed[i] = append(s.renamed[i], now)
+		s.mu.Unlock()
+	case 1:
+		archived := s.chance(.5)
+		s.note("%d is archived: %v", i, archived)
+		s.sim.Archive(id, archived)
+	default:
+		d := s.upTo(3 * time.Minute)
+		s.note("%d is not ours for %v", i, d)
+		s.sim.SetCanWrite(id, "owner", false)
+		time.AfterFunc(d, func() { s.sim.SetCanWrite(s.idOf(i), "owner", true) })
+	}
+}
+
+// idOf finds the id that a destination has now: a rename keeps the suffix.
+func (s *story) idOf(i int) string {
+	name := s.destinations[i].Name
+	suffix := name[strings.LastIndexByte(name, '-'):]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range append([]string{name}, s.renamed[i]...) {
+		if _, ok := s.sim.Stored(id); ok && strings.HasSuffix(id, suffix) {
+			name = id
+		}
+	}
+	return name
 }
 
 // rotateSomehow puts a key of some quality into a secret, now and then refused
@@ -230,7 +272,7 @@ func (s *story) rotateSomehow(i int) {
 		}
 		times := 1 + s.rand.IntN(12)
 		s.note("planet refuses %d PATCHes of %d, effect %v", times, i, effect)
-		s.sim.Inject(planettest.Fault{Method: http.MethodPatch, Path: "/" + s.destinations[i].Name, Times: times,
+		s.sim.Inject(planettest.Fault{Method: http.MethodPatch, Path: "/" + s.idOf(i), Times: times,
 			Kind: planettest.Status, Status: 400, Effect: effect})
 	}
 	if s.chance(.25) && old.id != k.id {
@@ -297,7 +339,7 @@ func (s *story) judge() {
 func (s *story) judgeEnd(i int) {
 	rec := s.record(i)
 	cur := s.src.now(s.destinations[i].Secret)
-	holds := s.storedOf(rec, i)
+	holds := s.storedNow(i)
 	st := rec.Status
 	s.note("%d ends %s/%s (%s), source %s, planet %s", i, st.State, st.Reason, st.Detail, cur.id, holds)
 	_, revoked := s.revoked[cur.id]
@@ -325,13 +367,8 @@ func (s *story) judgeEnd(i int) {
 	}
 }
 
-// storedOf finds a destination whose id a rename may have changed.
-func (s *story) storedOf(rec store.Record, i int) string {
-	id := s.destinations[i].Name
-	if rec.Pin != nil {
-		id = rec.Pin.ID
-	}
-	st, ok := s.sim.Stored(id)
+func (s *story) storedNow(i int) string {
+	st, ok := s.sim.Stored(s.idOf(i))
 	if !ok {
 		return "nothing"
 	}
@@ -358,8 +395,12 @@ func (s *story) judgeOrder(i int) {
 	}
 	var effects []effect
 	for _, r := range s.sim.Requests() {
-		if r.Method == http.MethodPatch && strings.HasSuffix(r.Path, "/"+s.destinations[i].Name) && !r.Effect.IsZero() {
-			effects = append(effects, effect{r, s.keyWith(r.Fingerprints["aws_access_key_id"])})
+		if r.Method != http.MethodPatch || r.Effect.IsZero() {
+			continue
+		}
+		// By the key, for a rename may have changed the path.
+		if key := s.keyWith(r.Fingerprints["aws_access_key_id"]); slices.Contains(s.order[i], key) {
+			effects = append(effects, effect{r, key})
 		}
 	}
 	slices.SortStableFunc(effects, func(a, b effect) int { return a.Effect.Compare(b.Effect) })
