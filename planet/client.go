@@ -22,6 +22,7 @@ type Client struct {
 	auth      Auth
 	limiter   *Limiter
 	transport http.RoundTripper
+	pushes    http.RoundTripper // for requests that carry credentials
 	userAgent string
 	timeout   time.Duration
 	patch     time.Duration
@@ -45,11 +46,12 @@ func New(o Options) (*Client, error) {
 		}
 		o.Limiter = l
 	}
+	pushes := o.Transport
 	if o.Transport == nil {
-		o.Transport = newTransport(o)
+		o.Transport, pushes = newTransport(o), newPushTransport(o)
 	}
 	return &Client{
-		base: base, auth: o.Auth, limiter: o.Limiter, transport: o.Transport, userAgent: o.UserAgent,
+		base: base, auth: o.Auth, limiter: o.Limiter, transport: o.Transport, pushes: pushes, userAgent: o.UserAgent,
 		timeout: o.Timeout, patch: o.PatchTimeout, attempts: o.Attempts, backoff: o.Backoff,
 		observer: o.Observer, logger: o.Logger,
 	}, nil

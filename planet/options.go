@@ -39,7 +39,7 @@ type Options struct {
 	// Limiter is the account's, shared by all clients of one account in a
 	// process; nil makes one with Planet's documented limit.
 	Limiter *Limiter
-	// Transport carries the requests; nil makes one that honours HTTPS_PROXY,
+	// Transport carries the requests; nil makes ones that honour HTTPS_PROXY,
 	// HTTP_PROXY and NO_PROXY, RootCAs and MaxConnsPerHost. One of your own
 	// that wraps an http.Transport must hand on the request's context, from
 	// which the limiter learns when a request was written. One that does not
@@ -188,4 +188,15 @@ func newTransport(o Options) *http.Transport {
 		ForceAttemptHTTP2:     true, // a TLS config of one's own turns it off
 		HTTP2:                 &http.HTTP2Config{SendPingTimeout: 20 * time.Second, PingTimeout: 15 * time.Second},
 	}
+}
+
+// newPushTransport makes the transport of requests that carry credentials. It
+// has a connection of its own for each, closed afterwards. So no buffer of an
+// idle connection keeps the bytes, and no PATCH is ever written to a
+// connection that the other side has given up meanwhile: nobody could tell
+// whether it took effect. At three requests a second a handshake is cheap.
+func newPushTransport(o Options) *http.Transport {
+	t := newTransport(o)
+	t.DisableKeepAlives = true
+	return t
 }

@@ -156,7 +156,11 @@ func (c *Client) exchange(ctx context.Context, k call, n int, req *http.Request,
 	defer cancel(nil)
 	// net/http's own transport reports from its first step on; of others it is
 	// known once they do.
-	_, reports := c.transport.(*http.Transport)
+	transport := c.transport
+	if k.payload != nil {
+		transport = c.pushes
+	}
+	_, reports := transport.(*http.Transport)
 	w := &wire{cancel: cancel, flight: fl, asked: reports}
 	if reports {
 		fl.trace()
@@ -166,7 +170,7 @@ func (c *Client) exchange(ctx context.Context, k call, n int, req *http.Request,
 	// RoundTrip and not http.Client: no redirect is ever followed, so that
 	// neither key nor credentials go where the operator did not send them.
 	fl.start()
-	resp, err := c.transport.RoundTrip(req)
+	resp, err := transport.RoundTrip(req)
 	if err == nil && resp == nil {
 		err = errors.New("the transport gave no answer")
 	}
