@@ -28,6 +28,7 @@ import (
 	"github.com/rotatord/rotatord/internal/web"
 	"github.com/rotatord/rotatord/metrics"
 	"github.com/rotatord/rotatord/patcher"
+	"github.com/rotatord/rotatord/planet"
 	"github.com/rotatord/rotatord/providers"
 	"github.com/rotatord/rotatord/providers/file"
 	"github.com/rotatord/rotatord/rotation"
@@ -60,6 +61,7 @@ type App struct {
 	version  string
 	ready    chan struct{} // closed once Run has started everything
 	admin    string        // where the admin listener is, once ready
+	hangUp   []func()      // end the connections that nobody uses any more
 }
 
 // SecretShapes are the names of secrets that this build can read, for the
@@ -108,17 +110,22 @@ func build(ctx context.Context, o Options, st *store.Store) (*App, error) {
 	opts := rotation.Options{
 		Store: st, Source: providerKinds(files), Workers: cfg.Engine.Workers, Logger: o.Logger, Observe: metrics.StepObserver[rotation.Step](m),
 	}
+	buckets := transports{given: o.Buckets, own: map[string]http.RoundTripper{}}
+	hangUp := []func(){buckets.hangUp}
 	for _, ac := range cfg.Accounts {
 		account, err := newAccount(ac, st, m, o.Version, o.Planet, o.Logger)
 		if err != nil {
 			return nil, err
+		}
+		if c, ok := account.API.(*planet.Client); ok && o.Planet == nil {
+			hangUp = append(hangUp, c.CloseIdleConnections)
 		}
 		opts.Accounts = append(opts.Accounts, account)
 		opts.PatchTimeout = max(opts.PatchTimeout, ac.PatchTimeout.Std()+5*time.Second)
 	}
 	records := make([]store.Record, 0, len(cfg.Destinations))
 	for _, d := range cfg.Destinations {
-		dest, err := newDestination(d, o.Buckets)
+		dest, err := newDestination(d, buckets)
 		if err != nil {
 			return nil, fmt.Errorf("destination %q: %w", d.Name, err)
 		}
@@ -132,7 +139,7 @@ func build(ctx context.Context, o Options, st *store.Store) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, log: o.Logger, store: st, engine: engine, metrics: m, version: o.Version, ready: make(chan struct{})}
+	a := &App{cfg: cfg, log: o.Logger, store: st, engine: engine, metrics: m, version: o.Version, ready: make(chan struct{}), hangUp: hangUp}
 	a.api = &web.API{Engine: engine, Store: st, Logger: o.Logger}
 	if a.watchers, err = newWatchers(cfg, o.Logger); err != nil {
 		return nil, err
@@ -148,14 +155,14 @@ func newWatchers(cfg *config.Config, log *slog.Logger) ([]watcher.Watcher, error
 	seen := map[credential.Secret]bool{}
 	for _, d := range cfg.Destinations {
 		if d.Schedule != config.Off {
-			entries = append(entries, schedule.Entry{Destination: d.Name, Spec: d.Schedule})
+			entries = append(entries, schedule.Entry{Destination: d.Name, Spec: d.Schedule, Jitter: d.ScheduleJitter.Std()})
 		}
 		if !seen[d.Secret] && strings.HasPrefix(string(d.Secret), credential.FileScheme) {
 			secrets = append(secrets, d.Secret)
 		}
 		seen[d.Secret] = true
 	}
-	scheduled, err := schedule.New(schedule.Options{Entries: entries, Jitter: cfg.Defaults.ScheduleJitter.Std(), Logger: log})
+	scheduled, err := schedule.New(schedule.Options{Entries: entries, Logger: log})
 	if err != nil {
 		return nil, err
 	}
@@ -167,13 +174,10 @@ func newWatchers(cfg *config.Config, log *slog.Logger) ([]watcher.Watcher, error
 	return []watcher.Watcher{scheduled, files}, nil
 }
 
-func newDestination(d config.Destination, buckets http.RoundTripper) (rotation.Destination, error) {
-	if buckets == nil && d.BucketCAFile != "" {
-		t, err := transportTrusting(d.BucketCAFile)
-		if err != nil {
-			return rotation.Destination{}, err
-		}
-		buckets = t
+func newDestination(d config.Destination, buckets transports) (rotation.Destination, error) {
+	transport, err := buckets.trusting(d.BucketCAFile)
+	if err != nil {
+		return rotation.Destination{}, err
 	}
 	next, err := nextOf(d.ProbeSchedule)
 	if err != nil {
@@ -187,7 +191,7 @@ func newDestination(d config.Destination, buckets http.RoundTripper) (rotation.D
 			RestorePrevious: d.RestorePrevious, RestoreOptional: d.RestoreOptional,
 			Mapping: patcher.Mapping(d.Map), VerifyObject: d.VerifyObject, PreflightPrefix: d.PreflightPrefix,
 			LeftoverConfirm: d.LeftoverConfirm.Std(), NextProbe: next, Endpoint: d.BucketEndpoint,
-			Open: BucketKinds(buckets).Open, Hash: d.Hash(),
+			Open: BucketKinds(transport).Open, Hash: d.Hash(),
 		},
 	}, nil
 }
@@ -217,8 +221,13 @@ func sizeOf(dir string) func() (int64, error) {
 	}
 }
 
-// Close gives the store back. Run must have returned.
-func (a *App) Close() error { return a.store.Close() }
+// Close ends idle connections and gives the store back. Run must have returned.
+func (a *App) Close() error {
+	for _, f := range a.hangUp {
+		f()
+	}
+	return a.store.Close()
+}
 
 // API is the handler of what a person does by hand.
 func (a *App) API() http.Handler { return a.api.Handler() }

@@ -56,16 +56,16 @@ const (
 type Entry struct {
 	Destination string // the configured name
 	Spec        string // see Parse
+	// Jitter is the longest delay added to each firing, a random part of it each
+	// time, so that fifty destinations of one spec don't come at once. A delay
+	// never reaches the entry's next time. 0 adds none.
+	Jitter time.Duration
 }
 
 // Options say what a Watcher does.
 type Options struct {
 	// Entries are the destinations and their times.
 	Entries []Entry
-	// Jitter is the longest delay added to each firing, a random part of it each
-	// time, so that fifty destinations of one spec don't come at once. A delay
-	// never reaches the entry's next time. 0 adds none.
-	Jitter time.Duration
 	// Rand is where the delays come from; Run has it to itself. Nil means a
 	// random seed.
 	Rand *rand.Rand
@@ -78,7 +78,6 @@ type Options struct {
 // watcher.Watcher.
 type Watcher struct {
 	entries []entry
-	jitter  time.Duration
 	rand    *rand.Rand
 	log     *slog.Logger
 	now     func() time.Time // the clock on the wall
@@ -87,27 +86,28 @@ type Watcher struct {
 type entry struct {
 	destination string
 	spec        times
+	jitter      time.Duration
 }
 
 var _ watcher.Watcher = (*Watcher)(nil)
 
 // New makes a Watcher. The error names every entry that is wrong.
 func New(o Options) (*Watcher, error) {
-	w := &Watcher{jitter: o.Jitter, rand: o.Rand, log: o.Logger, now: time.Now}
+	w := &Watcher{rand: o.Rand, log: o.Logger, now: time.Now}
 	var problems []error
-	if o.Jitter < 0 {
-		problems = append(problems, errors.New("make schedule: Options.Jitter is negative"))
-	}
 	for i, e := range o.Entries {
 		spec, err := parse(e.Spec)
 		if e.Destination == "" {
 			err = errors.Join(errors.New("the destination is missing"), err)
 		}
+		if e.Jitter < 0 {
+			err = errors.Join(errors.New("the jitter is negative"), err)
+		}
 		if err != nil {
 			problems = append(problems, fmt.Errorf("make schedule: entry %d, destination %q: %w", i+1, e.Destination, err))
 			continue
 		}
-		w.entries = append(w.entries, entry{e.Destination, spec})
+		w.entries = append(w.entries, entry{e.Destination, spec, e.Jitter})
 	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
@@ -187,7 +187,7 @@ func (r *run) reckon(now time.Time) {
 func (r *run) next(e entry, t time.Time) *pending {
 	due := e.spec.after(t)
 	p := &pending{entry: e, due: due, at: due}
-	if spread := min(r.w.jitter, e.spec.after(due).Sub(due)); spread > 0 {
+	if spread := min(e.jitter, e.spec.after(due).Sub(due)); spread > 0 {
 		p.at = due.Add(time.Duration(r.w.rand.Int64N(int64(spread))))
 	}
 	return p

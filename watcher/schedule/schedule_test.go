@@ -65,8 +65,8 @@ func play(t *testing.T, o Options, long time.Duration, skew func(elapsed time.Du
 
 func TestEntriesFireWhenTheyAreDue(t *testing.T) {
 	got := play(t, Options{Entries: []Entry{
-		{"quarters", "*/15 * * * *"}, {"every", "@every 25m"}, {"every", "10 * * * *"}, {"tomorrow", "@daily"},
-		{"abroad", "CRON_TZ=Asia/Kolkata 0 6 * * *"},
+		{"quarters", "*/15 * * * *", 0}, {"every", "@every 25m", 0}, {"every", "10 * * * *", 0}, {"tomorrow", "@daily", 0},
+		{"abroad", "CRON_TZ=Asia/Kolkata 0 6 * * *", 0},
 	}}, 59*time.Minute, nil, nil)
 	want := []fired{{"every", 10 * time.Minute}, {"quarters", 15 * time.Minute}, {"every", 25 * time.Minute}, {"quarters", 30 * time.Minute},
 		{"abroad", 30 * time.Minute}, {"quarters", 45 * time.Minute}, {"every", 50 * time.Minute}}
@@ -96,9 +96,9 @@ func TestNoEntriesWaitForTheEnd(t *testing.T) {
 func TestJitterSpreadsWhatIsDueAtOnce(t *testing.T) {
 	var entries []Entry
 	for i := range 50 {
-		entries = append(entries, Entry{fmt.Sprint(i), "@hourly"})
+		entries = append(entries, Entry{Destination: fmt.Sprint(i), Spec: "@hourly", Jitter: 10 * time.Minute})
 	}
-	o := Options{Entries: entries, Jitter: 10 * time.Minute, Rand: rand.New(rand.NewPCG(1, 2))}
+	o := Options{Entries: entries, Rand: rand.New(rand.NewPCG(1, 2))}
 	got := play(t, o, 2*time.Hour+30*time.Minute, nil, nil)
 	if len(got) != 100 {
 		t.Fatalf("%d events in two and a half hours, want 100", len(got))
@@ -123,7 +123,7 @@ func TestJitterSpreadsWhatIsDueAtOnce(t *testing.T) {
 }
 
 func TestJitterBeyondThePeriodLosesNoFiring(t *testing.T) {
-	got := play(t, Options{Entries: []Entry{{"a", "@every 1m"}}, Jitter: time.Hour}, time.Hour, nil, nil)
+	got := play(t, Options{Entries: []Entry{{"a", "@every 1m", time.Hour}}}, time.Hour, nil, nil)
 	if n := len(got); n < 58 || n > 60 {
 		t.Errorf("%d events in an hour of minutes", n)
 	}
@@ -141,7 +141,7 @@ func TestAClockSetForwardMakesNoBurst(t *testing.T) {
 		}
 		return 0
 	}
-	got := play(t, Options{Entries: []Entry{{"a", "*/15 * * * *"}, {"b", "@every 20m"}}}, 29*time.Minute, jump, nil)
+	got := play(t, Options{Entries: []Entry{{"a", "*/15 * * * *", 0}, {"b", "@every 20m", 0}}}, 29*time.Minute, jump, nil)
 	// Noticed within a nap, once each; then at their usual times: a at :15 by a
 	// clock that is 48 h ahead, b 20 minutes after the catching up.
 	if len(got) != 3 || got[0].At > 11*time.Minute || got[1].At > 11*time.Minute || got[2] != (fired{"a", 15 * time.Minute}) {
@@ -158,16 +158,16 @@ func TestAClockSetBackDoesNotSilence(t *testing.T) {
 			return 0
 		}
 	}
-	got := play(t, Options{Entries: []Entry{{"a", "@every 15m"}}}, time.Hour, back(24*time.Hour), nil)
+	got := play(t, Options{Entries: []Entry{{"a", "@every 15m", 0}}}, time.Hour, back(24*time.Hour), nil)
 	if len(got) != 3 || got[0].At > 26*time.Minute {
 		t.Errorf("after a day back: %v", got)
 	}
-	got = play(t, Options{Entries: []Entry{{"a", "@every 15m"}}}, 20*time.Minute, back(time.Second), nil)
+	got = play(t, Options{Entries: []Entry{{"a", "@every 15m", 0}}}, 20*time.Minute, back(time.Second), nil)
 	if diff := cmp.Diff([]fired{{"a", 15*time.Minute + time.Second}}, got); diff != "" {
 		t.Errorf("a correction by a second is no reason to start again (-want +got):\n%s", diff)
 	}
 	// What the store has refused stays.
-	got = play(t, Options{Entries: []Entry{{"a", "9 * * * *"}}, Logger: quiet()}, 30*time.Minute, back(2*time.Hour),
+	got = play(t, Options{Entries: []Entry{{"a", "9 * * * *", 0}}, Logger: quiet()}, 30*time.Minute, back(2*time.Hour),
 		func(elapsed time.Duration) bool { return elapsed < 11*time.Minute })
 	if len(got) != 1 || got[0].At > 13*time.Minute {
 		t.Errorf("a refused event and a clock set back: %v", got)
@@ -179,7 +179,7 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 func TestARefusedEventIsTriedAgain(t *testing.T) {
 	var log bytes.Buffer
 	tries := 0
-	o := Options{Entries: []Entry{{"a", "@every 1h"}}, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	o := Options{Entries: []Entry{{"a", "@every 1h", 0}}, Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	got := play(t, o, time.Hour+10*time.Minute, nil, func(elapsed time.Duration) bool {
 		tries++
 		return elapsed < time.Hour+5*time.Minute
@@ -200,7 +200,7 @@ func TestARefusedEventIsTriedAgain(t *testing.T) {
 
 func TestTheEndInsideAnEmitIsNoComplaint(t *testing.T) {
 	var log bytes.Buffer
-	o := Options{Entries: []Entry{{"a", "@every 1h"}, {"b", "@every 1h"}}, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	o := Options{Entries: []Entry{{"a", "@every 1h", 0}, {"b", "@every 1h", 0}}, Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	synctest.Test(t, func(t *testing.T) {
 		w, err := New(o)
 		if err != nil {
@@ -220,11 +220,11 @@ func TestTheEndInsideAnEmitIsNoComplaint(t *testing.T) {
 }
 
 func TestNewNamesEveryWrongEntry(t *testing.T) {
-	_, err := New(Options{Jitter: -1, Entries: []Entry{{"good", "@daily"}, {"bad", "x"}, {"", "@daily"}, {"never", "0 0 30 2 *"}}})
+	_, err := New(Options{Entries: []Entry{{"good", "@daily", -1}, {"bad", "x", 0}, {"", "@daily", 0}, {"never", "0 0 30 2 *", 0}}})
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"Jitter", `entry 2, destination "bad"`, "entry 3", "destination is missing", `entry 4, destination "never"`} {
+	for _, want := range []string{"jitter is negative", `entry 2, destination "bad"`, "entry 3", "destination is missing", `entry 4, destination "never"`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q: %v", want, err)
 		}
