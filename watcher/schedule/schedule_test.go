@@ -220,7 +220,7 @@ func TestTheEndInsideAnEmitIsNoComplaint(t *testing.T) {
 }
 
 func TestNewNamesEveryWrongEntry(t *testing.T) {
-	_, err := New(Options{Entries: []Entry{{"good", "@daily", -1}, {"bad", "x", 0}, {"", "@daily", 0}, {"never", "0 0 30 2 *", 0}}})
+	_, err := New(Options{Entries: []Entry{{"good", "@daily", 0}, {"bad", "x", 0}, {"", "@daily", 0}, {"never", "0 0 30 2 *", 0}, {"back", "@daily", -1}}})
 	if err == nil {
 		t.Fatal("no error")
 	}
