@@ -53,7 +53,9 @@ var house = map[string][]string{
 	"internal/web": below4,
 	// The one room that knows every other: it builds them.
 	"internal/app": slices.Concat(below4, []string{"internal/web", "bucket/*", "planet/*", "watcher/*", "providers/*"}),
-	"cmd/rotatord": {"internal/app", "config", "credential"},
+	// A stage for app, with the simulator and a bucket server on it.
+	"internal/app/demo": {"internal/app", "internal/web", "config", "store", "bucket", "bucket/*", "planet/*"},
+	"cmd/rotatord":      {"internal/app", "internal/app/demo", "config", "credential"},
 }
 
 // owners keep a package from outside to themselves, so that it can be replaced

@@ -21,7 +21,8 @@
 // even by net/http on a dead connection. What is known of such a call's effect
 // is an [Outcome]: a time-out while Planet verifies credentials may still end
 // in an accepted change, and the caller is told so rather than guessed for. A
-// 2xx is accepted, even if the rest of the answer is cut or junk.
+// 2xx is accepted, even if the rest of the answer is cut or another object; not a
+// whole answer that is no JSON, which something in between has given.
 //
 // # The rate limit
 //

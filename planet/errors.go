@@ -39,7 +39,7 @@ type Outcome string
 
 // The outcomes. A GET's error has one too, by the same rules.
 const (
-	// OutcomeAccepted: Planet answered 2xx, whatever came after the status.
+	// OutcomeAccepted: Planet answered 2xx, whatever JSON came after the status.
 	OutcomeAccepted Outcome = "accepted"
 	// OutcomeRefused: Planet refused what was sent (400, 409, 422). Whether the
 	// old credentials still stand is not documented.

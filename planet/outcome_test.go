@@ -172,7 +172,7 @@ func outcomeCases(elsewhere string) []outcomeCase {
 		{"200 with the destination", raw(200, oneDestination), OutcomeAccepted, "", 200, true},
 		{"202 without a body", raw(202, ""), OutcomeAccepted, "", 202, false},
 		{"204", raw(204, ""), OutcomeAccepted, "", 204, false},
-		{"200 with junk", raw(200, "<html>"+secretCanary), OutcomeAccepted, "", 200, false},
+		{"200 in no JSON, from a portal or a proxy", raw(200, "<html>"+secretCanary), OutcomeUnknown, KindInvalidAnswer, 200, false},
 		{"200 with another object", raw(200, `{"ok":true}`), OutcomeAccepted, "", 200, false},
 		{"200 cut in its body", cutAfter("HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{\"id\":"), OutcomeAccepted, "", 200, false},
 		{"cut before the answer", cutAfter(""), OutcomeUnknown, KindCut, 0, false},

@@ -1,7 +1,9 @@
 package planet
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -213,6 +215,13 @@ func (c *Client) readAnswer(ctx, timed context.Context, k call, req *http.Reques
 		body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 		if err == nil && len(body) > maxAnswer {
 			err = wrong("answer", fmt.Sprintf("is longer than %d bytes", maxAnswer))
+		}
+		if text := bytes.TrimSpace(body); err == nil && k.method != http.MethodGet && len(text) > 0 && !json.Valid(text) {
+			// Planet answers in JSON or not at all. A whole 2xx answer in another
+			// language comes from something in between, a portal or a proxy, and
+			// says nothing about what Planet did.
+			return reply{}, k.invalid(reply{resp.StatusCode, nil, nil},
+				wrong("answer", "is not JSON: has something between here and Planet answered?"))
 		}
 		if err == nil || k.method != http.MethodGet {
 			return reply{resp.StatusCode, body, err}, nil

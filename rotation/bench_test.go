@@ -159,6 +159,13 @@ func (s *bench) newKey() key {
 	return k
 }
 
+// reads is how many values were read so far.
+func (s *bench) reads() int {
+	s.src.mu.Lock()
+	defer s.src.mu.Unlock()
+	return s.src.reads
+}
+
 // BenchmarkEventToRunningWorker is the time from an event's Emit to the first
 // thing that a worker does for it which can be seen from outside: asking the
 // source for the current version. Between them lie the mark's transaction with
@@ -217,7 +224,7 @@ func report(b *testing.B, took []time.Duration) {
 // are those of the servers too.
 func BenchmarkRotation(b *testing.B) {
 	s := newBench(b, 1, rotation.FirstSightPush)
-	reads, requests := s.src.reads, len(s.sim.Requests())
+	reads, requests := s.reads(), len(s.sim.Requests())
 	b.ReportAllocs()
 	rotations := 0
 	for b.Loop() {
@@ -229,7 +236,7 @@ func BenchmarkRotation(b *testing.B) {
 		rotations++
 	}
 	_, patches, others := spread(s.sim.Requests()[requests:])
-	b.ReportMetric(float64(s.src.reads-reads)/float64(rotations), "value-reads/op")
+	b.ReportMetric(float64(s.reads()-reads)/float64(rotations), "value-reads/op")
 	b.ReportMetric(float64(patches)/float64(rotations), "PATCHes/op")
 	b.ReportMetric(float64(others), "lists")
 }

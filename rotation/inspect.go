@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rotatord/rotatord/credential"
 	"github.com/rotatord/rotatord/patcher"
 	"github.com/rotatord/rotatord/planet"
 	"github.com/rotatord/rotatord/store"
@@ -64,7 +65,7 @@ const (
 
 // Check is one thing that must hold for a destination to be rotated.
 type Check struct {
-	Name   string // "destination", "writable", "not archived", "secret", "value"
+	Name   string // "destination", "writable", "not archived", "secret", "value", "bucket"
 	Result CheckResult
 	Detail string
 }
@@ -171,4 +172,20 @@ func (w *look) checkValue(ctx context.Context, add func(string, CheckResult, str
 	defer params.Clear()
 	plan.Fields = params.Names()
 	add("value", CheckOK, fmt.Sprintf("%d fields fit %s", len(plan.Fields), w.seen.Type))
+	w.checkBucket(add, params)
+}
+
+// checkBucket says whether the bucket can be opened from here, without a
+// request: that is for preflight.
+func (w *look) checkBucket(add func(string, CheckResult, string), params credential.Parameters) {
+	a := &attempt{look: w}
+	_, err := a.open(params)
+	switch {
+	case err == nil:
+		add("bucket", CheckOK, "preflight is "+string(w.d.Preflight))
+	case w.d.Preflight == PreflightRequired:
+		add("bucket", CheckFailed, err.Error()+`; with preflight = "advisory" credentials are sent untried`)
+	default:
+		add("bucket", CheckWarning, err.Error()+"; credentials are sent untried")
+	}
 }

@@ -58,7 +58,9 @@ func (w *look) lostAnswer(version string, sent time.Time) {
 // accepted records the 2xx, then looks at what came with it.
 func (a *attempt) accepted(ctx context.Context, res patcher.Result, sent time.Time) error {
 	r := &a.rec
-	acc := &store.Accepted{Version: a.Version, Sent: sent, At: time.Now(), Unproven: a.unproven, GetProven: a.proven, Unchecked: !res.Checked}
+	acc := &store.Accepted{Version: a.Version, Sent: sent, At: time.Now(), Unproven: a.unproven, GetProven: a.proven,
+		// Until the comparison below is saved, a crash must not lose it.
+		Unchecked: true}
 	if a.restore {
 		acc.Created = r.Accepted.Created
 	} else {
@@ -82,6 +84,7 @@ func (a *attempt) accepted(ctx context.Context, res patcher.Result, sent time.Ti
 	if err := a.checkChanges(ctx, res); err != nil {
 		return err
 	}
+	acc.Unchecked = !res.Checked
 	a.lookAfterPush(ctx)
 	return a.save(ctx)
 }

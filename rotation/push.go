@@ -64,11 +64,15 @@ func (a *attempt) make(ctx context.Context) bool {
 	}
 	a.params, err = patcher.Make(string(a.seen.Type), value, a.d.Mapping, time.Now())
 	value.Clear()
-	if err != nil {
+	switch {
+	case err == nil:
+		return true
+	case patcher.ReasonOf(err) == patcher.ReasonNotYetValid && !a.restore:
+		a.failed("invalid", store.ReasonValueInvalid, err.Error(), a.e.backoff(a.trial.Failures+1, time.Minute, byPerson))
+	default:
 		a.giveUp("invalid", store.ReasonValueInvalid, err.Error(), time.Time{})
-		return false
 	}
-	return true
+	return false
 }
 
 func (a *attempt) unreadable(err error) bool {

@@ -404,6 +404,10 @@ func (s *story) judgeOrder(i int) {
 		}
 	}
 	slices.SortStableFunc(effects, func(a, b effect) int { return a.Effect.Compare(b.Effect) })
+	for _, e := range effects {
+		s.note("%d: request %d at %s with %s took effect at %s, answered %d", i, e.Number,
+			e.At.UTC().Format("15:04:05.000"), e.key, e.Effect.UTC().Format("15:04:05.000"), e.Status)
+	}
 	restored := s.restored(i)
 	for j := 1; j < len(effects); j++ {
 		was, is := effects[j-1], effects[j]

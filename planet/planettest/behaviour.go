@@ -20,7 +20,7 @@ const (
 
 // Behaviour answers the questions that Planet's documents leave open or answer
 // twice. Each field is one question; a good client works under every
-// combination. The zero value is the kindest reading: refusals change nothing,
+// combination. The zero value is, but for who may set the default, the kindest reading: refusals change nothing,
 // what was left out stays, names are cosmetic.
 type Behaviour struct {
 	// RefuseStatus answers credentials that failed verification: 400 (default),
