@@ -18,6 +18,11 @@ const provenFor = 10 * time.Minute
 // right after a PATCH, so that a rotation in which nothing fails reads the
 // value once.
 func (a *attempt) lookAfterPush(ctx context.Context) {
+	if ctx.Err() != nil {
+		// The daemon stops; the next one looks first thing.
+		a.rec.Leftover.LookAgainAt = time.Now()
+		return
+	}
 	if a.bucket == nil {
 		_, err := a.open(a.params)
 		a.conclude(ctx, cannotLook(err))

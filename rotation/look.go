@@ -124,13 +124,13 @@ func (w *look) converge(ctx context.Context) (ending, error) {
 		case ActionAdopt:
 			w.adopt()
 		case ActionPush, ActionRestore:
+			if err := ctx.Err(); err != nil {
+				return ending{}, err
+			}
 			end, err := w.push(ctx, d)
 			if err != nil || end != nil {
 				return deref(end), err
 			}
-		}
-		if err := ctx.Err(); err != nil {
-			return ending{}, err
 		}
 	}
 	return ending{state: store.StateWaiting, reason: store.ReasonPropagation,

@@ -20,6 +20,8 @@ func (e *Engine) Retry(ctx context.Context, name string) error {
 	if err := e.renew(ctx, name); err != nil {
 		return err
 	}
+	// Whoever mended something at Planet wants it seen now, not in a minute.
+	e.accounts[e.destinations[name].Account].forget()
 	return e.change(ctx, name, "retry asked for", func(r *store.Record) {
 		if r.Trial != nil {
 			resume := r.Trial.ResumeDelete

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -28,11 +29,24 @@ func BucketKinds(t http.RoundTripper) bucket.Kinds {
 	}
 }
 
-// transportTrusting gives a transport that trusts the certificates of a file
-// beside the system's; the default one for "".
-func transportTrusting(caFile string) (http.RoundTripper, error) {
+// transports are what buckets are reached with: one for each set of
+// certificates, shared by all destinations, so that they share connections.
+type transports struct {
+	given http.RoundTripper            // in place of all others, unless nil
+	own   map[string]http.RoundTripper // by the file of the certificates
+}
+
+// trusting gives a transport that trusts the certificates of a file beside the
+// system's; for "" the system's alone.
+func (ts transports) trusting(caFile string) (http.RoundTripper, error) {
+	if ts.given != nil {
+		return ts.given, nil
+	}
+	if t, ok := ts.own[caFile]; ok {
+		return t, nil
+	}
 	pool, err := certificates(caFile)
-	if err != nil || pool == nil {
+	if err != nil {
 		return nil, err
 	}
 	t, ok := http.DefaultTransport.(*http.Transport)
@@ -40,8 +54,26 @@ func transportTrusting(caFile string) (http.RoundTripper, error) {
 		return nil, errors.New("the default transport is not one that certificates can be added to")
 	}
 	t = t.Clone()
-	t.TLSClientConfig.RootCAs = pool
+	if pool != nil {
+		t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	// One host may hold all buckets; two connections, Go's default, would be
+	// opened anew for each of fifty preflights.
+	t.MaxIdleConnsPerHost = idleToOneHost
+	ts.own[caFile] = t
 	return t, nil
+}
+
+// idleToOneHost is how many connections wait for the next preflight on one host.
+const idleToOneHost = 16
+
+// hangUp ends idle connections.
+func (ts transports) hangUp() {
+	for _, t := range ts.own {
+		if c, ok := t.(interface{ CloseIdleConnections() }); ok {
+			c.CloseIdleConnections()
+		}
+	}
 }
 
 // certificates gives the system's certificates and those of a file; nil for "".

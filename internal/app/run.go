@@ -178,7 +178,9 @@ func (a *App) server(name string, l net.Listener, s *http.Server) listener {
 		if s.Shutdown(bound) != nil {
 			_ = s.Close() // what did not end in time is cut
 		}
-		_ = <-done // http.ErrServerClosed
+		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
 		return nil
 	}}
 }

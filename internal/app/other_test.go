@@ -1,0 +1,7 @@
+//go:build !linux
+
+package app_test
+
+import "errors"
+
+func smallDisk(string) error { return errors.New("mounting is for Linux") }
