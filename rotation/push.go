@@ -175,6 +175,11 @@ func (a *attempt) windowBackoff() time.Duration {
 	return wait
 }
 
+// freshFor is how long the source's answer is good enough to send by. Waiting
+// for a turn can take many times that; where it did not, a second question
+// would cost a request to the secret manager and tell nothing.
+const freshFor = time.Second
+
 // send waits for the account's turn, makes sure that the version is still the
 // one, journals the intent and sends one PATCH.
 func (a *attempt) send(ctx context.Context) (*ending, error) {
@@ -187,7 +192,10 @@ func (a *attempt) send(ctx context.Context) (*ending, error) {
 		}
 		return nil, ctx.Err()
 	}
-	cur, err := a.current(ctx)
+	cur, err := a.cur, error(nil)
+	if time.Since(a.rec.Source.At) > freshFor {
+		cur, err = a.current(ctx)
+	}
 	switch {
 	case err != nil:
 		turn.GiveBack()
