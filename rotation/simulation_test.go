@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -59,7 +60,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 		{"a hold is not recorded", rotation.Quirks{ForgetHeld: true}},
 		{"a version is put back untried", rotation.Quirks{BlindRestore: true}},
 	}
-	const most = 60
+	const most = 150
 	for _, bug := range bugs {
 		t.Run(bug.name, func(t *testing.T) {
 			t.Parallel()
@@ -140,11 +141,12 @@ func simulate(t *testing.T, seed int64, quirks rotation.Quirks) (found []string,
 func (s *story) drawBehaviour() planettest.Behaviour {
 	b := planettest.Behaviour{
 		RefuseStatus: []int{400, 409, 422}[s.rand.IntN(3)], NonOwnerStatus: []int{401, 403}[s.rand.IntN(2)],
-		ModifyStatus: []int{200, 202}[s.rand.IntN(2)], RetryAfter: planettest.RetryAfter(s.rand.IntN(3)),
+		ModifyStatus: []int{200, 202, 204}[s.rand.IntN(3)], RetryAfter: planettest.RetryAfter(s.rand.IntN(3)),
 		ModifyEmptyBody: s.chance(.3), LoseOnRefusal: s.chance(.5), UpdatedMovesOnRefusal: s.chance(.5),
 		ResetOptional: s.chance(.3), RenameChangesID: s.chance(.3), DeleteFailureRefuses: s.chance(.5),
 		RepeatSkipsVerify: s.chance(.3), OmitDefault: s.chance(.5), OmitFalseOptional: s.chance(.5),
 		ArchivedTrueMeansOnly: s.chance(.5), RefuseArchivedModify: s.chance(.3), AbandonOnDisconnect: s.chance(.3), TellStepApart: s.chance(.5),
+		CountRejected: s.chance(.5), ETags: s.chance(.3), VerifyOnCreateOnly: s.chance(.1),
 		Network: planettest.Network{Max: s.upTo(100 * time.Millisecond)},
 	}
 	if s.chance(.4) {
@@ -156,8 +158,32 @@ func (s *story) drawBehaviour() planettest.Behaviour {
 	return b
 }
 
+// TestTheSimulationThrowsEverySwitch keeps a new switch of the simulator from
+// being forgotten here.
+func TestTheSimulationThrowsEverySwitch(t *testing.T) {
+	concernCreates := []string{"CreateStatus", "QuotaStatus", "OwnerSetsDefault"}
+	seen := map[string]map[string]bool{}
+	for seed := range uint64(200) {
+		s := &story{rand: rand.New(rand.NewPCG(seed, 99))}
+		b := reflect.ValueOf(s.drawBehaviour())
+		for i := range b.NumField() {
+			name := b.Type().Field(i).Name
+			if seen[name] == nil {
+				seen[name] = map[string]bool{}
+			}
+			seen[name][fmt.Sprint(b.Field(i))] = true
+		}
+	}
+	for name, values := range seen {
+		if len(values) < 2 && !slices.Contains(concernCreates, name) {
+			t.Errorf("no seed throws %s", name)
+		}
+	}
+}
+
 // play is the fault phase and the quiet one after it.
 func (s *story) play() {
+	s.s3.SetLatency(s.upTo(300 * time.Millisecond))
 	s.start()
 	time.Sleep(30 * time.Second)
 	scale := s.rand.Float64()
@@ -167,6 +193,11 @@ func (s *story) play() {
 		time.Sleep(s.upTo(90 * time.Second))
 		s.act()
 	}
+	// The last word is a rotation that overtakes another.
+	i := s.rand.IntN(len(s.destinations))
+	s.rotateSomehow(i)
+	time.Sleep(s.upTo(4 * time.Second))
+	s.rotateSomehow(i)
 	s.sim.ClearFaults()
 	s.sim.SetFaults(planettest.FaultRates{})
 	s.src.setDown(false)
@@ -288,27 +319,22 @@ func (s *story) rotateSomehow(i int) {
 	s.rotate(i, k)
 }
 
-// killSoon lets the process die, at one of its next durable steps or at any
-// moment, mostly while it rotates; starts it again a little later, and often
-// has the source move on meanwhile.
+// killSoon lets the process die, at one of its next durable steps or in the
+// middle of a PATCH, mostly while it rotates; starts it again a little later,
+// and often has the source move on meanwhile.
 func (s *story) killSoon(i int) {
+	if s.chance(.5) {
+		// One verification takes longer than those after it.
+		s.sim.Inject(planettest.Fault{Method: http.MethodPatch, Path: "/" + s.idOf(i), Kind: planettest.Slow, Delay: s.upTo(80 * time.Second)})
+	}
 	if s.chance(.7) {
 		s.rotateSomehow(i)
 	}
-	died := make(chan struct{})
-	wait := s.upTo(70 * time.Second)
 	if s.chance(.5) {
-		l := s.current().life
-		l.mu.Lock()
-		l.dieAt = l.saves + 1 + s.rand.IntN(4)
-		l.onDeath = func() { close(died) }
-		l.mu.Unlock()
-		wait = time.Minute
-	}
-	select {
-	case <-died:
-		s.note("killed at a durable step")
-	case <-time.After(wait):
+		s.dieAtAStep()
+	} else {
+		s.waitForAPatch()
+		time.Sleep(s.upTo(time.Second))
 		s.note("killed")
 	}
 	s.kill()
@@ -317,6 +343,35 @@ func (s *story) killSoon(i int) {
 	}
 	time.Sleep(s.upTo(20 * time.Second))
 	s.start()
+}
+
+// dieAtAStep lets the process die just before one of its next saves.
+func (s *story) dieAtAStep() {
+	died := make(chan struct{})
+	l := s.current().life
+	l.mu.Lock()
+	l.dieAt = l.saves + 1 + s.rand.IntN(4)
+	l.onDeath = func() { close(died) }
+	l.mu.Unlock()
+	select {
+	case <-died:
+		s.note("killed at a durable step")
+	case <-time.After(time.Minute):
+		s.note("killed while idle")
+	}
+}
+
+// waitForAPatch returns while a PATCH is under way, or after a minute without.
+func (s *story) waitForAPatch() {
+	for range 300 {
+		all := s.sim.Requests()
+		for _, r := range all[max(0, len(all)-3):] {
+			if r.Method == http.MethodPatch && r.Status == 0 && r.Result == 0 {
+				return
+			}
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
 }
 
 // judge holds what happened against the promises.
