@@ -134,7 +134,7 @@ func (w *work) unquote(text []byte) []byte {
 
 // findIn finds the fields in a JSON document.
 func (w *work) findIn(doc *document, m Mapping) {
-	for _, f := range fields[w.typ] {
+	for _, f := range fieldsOf(w.typ) {
 		if pointer := m[f.name]; pointer != "" {
 			w.point(doc, f, pointer)
 			continue

@@ -83,10 +83,26 @@ func typeNames() []string {
 	return names
 }
 
+// typeAPIKey stands for what is no destination: Planet's own key, see [APIKey].
+const typeAPIKey = "planet api key"
+
+var apiKeyFields = []field{{
+	name:   "api_key",
+	strong: []string{"planetapikey", "plapikey", "planetkey"},
+	weak:   []string{"key", "token"},
+}}
+
+func fieldsOf(typ string) []field {
+	if typ == typeAPIKey {
+		return apiKeyFields
+	}
+	return fields[typ]
+}
+
 // fieldNames lists Planet's names of a type's fields.
 func fieldNames(typ string) []string {
 	names := make([]string, 0, 2)
-	for _, f := range fields[typ] {
+	for _, f := range fieldsOf(typ) {
 		names = append(names, f.name)
 	}
 	return names

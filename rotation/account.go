@@ -108,6 +108,13 @@ func (a *account) forget() {
 	a.mu.Unlock()
 }
 
+// hope lets a blocked account be tried again at once.
+func (a *account) hope() {
+	a.mu.Lock()
+	a.blocked.NextLook = time.Time{}
+	a.mu.Unlock()
+}
+
 // note puts what Planet's answer showed of a destination into the shared view.
 func (a *account) note(name string, d planet.Destination) {
 	a.mu.Lock()

@@ -61,6 +61,9 @@ type Account struct {
 	Name  string
 	API   Planet
 	Turns Turns
+	// KeySecret is where the API key itself is kept, if that can be watched. An
+	// event of it lets a blocked account try again at once.
+	KeySecret credential.Secret
 }
 
 // Destination is one entry of the configuration.

@@ -44,6 +44,7 @@ type Engine struct {
 	destinations map[string]Destination
 	names        []string // sorted
 	bySecret     map[credential.Secret][]string
+	byKey        map[credential.Secret][]*account // by the secret of their API key
 
 	queue workqueue.TypedDelayingInterface[string]
 	// busy keeps two looks at one destination apart where one of them does not
@@ -78,7 +79,7 @@ func New(o Options) (*Engine, error) {
 		store: o.Store, source: o.Source, log: o.Logger, observe: o.Observe,
 		workers: o.Workers, patchTimeout: o.PatchTimeout, rand: o.Rand,
 		accounts: map[string]*account{}, destinations: map[string]Destination{},
-		bySecret: map[credential.Secret][]string{}, busy: map[string]*sync.Mutex{},
+		bySecret: map[credential.Secret][]string{}, byKey: map[credential.Secret][]*account{}, busy: map[string]*sync.Mutex{},
 		pins: map[string]store.Pin{},
 	}
 	if e.log == nil {
@@ -113,6 +114,14 @@ func New(o Options) (*Engine, error) {
 	slices.Sort(e.names)
 	for _, a := range e.accounts {
 		slices.Sort(a.names)
+		if a.KeySecret != "" {
+			e.byKey[a.KeySecret] = append(e.byKey[a.KeySecret], a)
+			for _, n := range a.names {
+				if !slices.Contains(e.bySecret[a.KeySecret], n) {
+					e.bySecret[a.KeySecret] = append(e.bySecret[a.KeySecret], n)
+				}
+			}
+		}
 	}
 	return e, nil
 }
@@ -131,6 +140,9 @@ func (e *Engine) Emit(ctx context.Context, ev credential.Event) error {
 	}
 	if err := e.store.MarkDue(ctx, ev.Source, time.Now(), names...); err != nil {
 		return fmt.Errorf("record event from %s: %w", ev.Source, err)
+	}
+	for _, a := range e.byKey[ev.Secret] {
+		a.hope()
 	}
 	e.wake(names...)
 	return nil

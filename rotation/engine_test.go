@@ -247,7 +247,8 @@ func TestABadKeyBlocksTheAccountAndAForeignDestinationOnlyItself(t *testing.T) {
 			w.start()
 			time.Sleep(time.Minute)
 			// One PATCH is answered as for somebody else's destination.
-			w.sim.Inject(planettest.Fault{Method: "PATCH", Kind: planettest.Status, Status: status})
+			// A 401 is tried once more, since the key may have been fetched anew.
+			w.sim.Inject(planettest.Fault{Method: "PATCH", Kind: planettest.Status, Status: status, Times: map[int]int{401: 2, 403: 1}[status]})
 			w.rotate(0, w.newKey("dest-00"))
 			time.Sleep(time.Minute)
 			w.wantState(0, store.StateBlocked, store.ReasonNotWritable)
@@ -268,6 +269,23 @@ func TestABadKeyBlocksTheAccountAndAForeignDestinationOnlyItself(t *testing.T) {
 			w.wantState(1, store.StateInSync, "")
 		})
 	}
+}
+
+func TestANewAPIKeyEndsABlockAtOnce(t *testing.T) {
+	in(t, 1, nil, func(t *testing.T, w *world) {
+		w.start()
+		time.Sleep(time.Minute)
+		w.sim.Inject(planettest.Fault{Kind: planettest.Status, Status: 401, Times: -1})
+		next := w.newKey("dest-00")
+		w.rotate(0, next)
+		time.Sleep(40 * time.Minute)
+		w.wantState(0, store.StateBlocked, store.ReasonAccountBlocked)
+		w.sim.ClearFaults()
+		must(t, w.current().Emit(context.Background(), credential.Event{Secret: "mem://planet-key", Source: "mem"}))
+		time.Sleep(5 * time.Second)
+		w.wantState(0, store.StateInSync, "")
+		w.wantStored(0, next)
+	})
 }
 
 func TestADestinationIsFollowedThroughARenameAndMissedWhenGone(t *testing.T) {

@@ -162,10 +162,16 @@ func (a *attempt) refusedByPlanet(detail string) {
 }
 
 // forbidden tells a bad key from a destination that is somebody else's: a
-// 401 can mean either. One list call decides.
+// 401 can mean either. One list call decides. It also makes the client fetch
+// the key anew where the key was the reason, so a first 401 is followed by one
+// more try, soon.
 func (a *attempt) forbidden(ctx context.Context, cause error) (*ending, error) {
+	wait := a.e.jitter(byPerson)
+	if a.trial.Reason != store.ReasonNotWritable && planet.KindOf(cause) == planet.KindUnauthorized {
+		wait = a.e.jitter(soon)
+	}
 	a.failed("blocked", store.ReasonNotWritable,
-		"Planet does not let this API key change the destination: "+errorText(cause), a.e.jitter(byPerson))
+		"Planet does not let this API key change the destination: "+errorText(cause), wait)
 	if err := a.save(ctx); err != nil {
 		return nil, err
 	}

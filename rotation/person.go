@@ -98,10 +98,7 @@ func (e *Engine) change(ctx context.Context, name, what string, apply func(*stor
 	if err != nil {
 		return err
 	}
-	a := e.accounts[e.destinations[name].Account]
-	a.mu.Lock()
-	a.blocked.NextLook = time.Time{} // a person says the key may be good again
-	a.mu.Unlock()
+	e.accounts[e.destinations[name].Account].hope() // a person says the key may be good again
 	return e.mark(ctx, name)
 }
 

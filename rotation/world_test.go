@@ -202,7 +202,7 @@ func (w *world) start() *running {
 	must(w.t, st.Ensure(context.Background(), records))
 	e, err := rotation.New(rotation.Options{
 		Store: mortalStore{l, st}, Source: mortalSource{l, w.src}, Logger: w.logger(),
-		Accounts: []rotation.Account{{Name: "acct", API: client, Turns: limiter}}, Destinations: w.destinations,
+		Accounts: []rotation.Account{{Name: "acct", API: client, Turns: limiter, KeySecret: "mem://planet-key"}}, Destinations: w.destinations,
 		Rand: rand.New(rand.NewPCG(w.rand.Uint64(), 3)),
 	})
 	must(w.t, err)
