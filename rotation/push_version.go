@@ -223,9 +223,17 @@ func (h *handAttempt) try(ctx context.Context) (*ending, error) {
 	h.moved = end == nil && !h.accepted() && h.trial.Reason == ""
 	if !h.accepted() && h.trial.Reason != store.ReasonOutcomeUnknown {
 		h.rec.Paused = h.paused
+		if h.trial.Reason == store.ReasonPlanetRefused && h.ours() && (h.before == nil || h.before.Version != h.Version) {
+			h.rec.Paused = nil // a try of it with a lost answer had paused; it is not wanted any more
+		}
 	}
 	h.keep()
 	return end, nil
+}
+
+// ours tells whether the pause is that of a push by hand.
+func (h *handAttempt) ours() bool {
+	return h.paused != nil && strings.HasPrefix(h.paused.Note, byHand)
 }
 
 func (h *handAttempt) accepted() bool { return h.rec.Accepted != h.before }
@@ -233,19 +241,18 @@ func (h *handAttempt) accepted() bool { return h.rec.Accepted != h.before }
 // pause keeps looks away from a version that is not the source's current one;
 // it is saved with the intent. A pause of our own is told anew.
 func (h *handAttempt) pause() {
-	ours := h.paused != nil && strings.HasPrefix(h.paused.Note, byHand)
 	switch {
 	case !h.current:
 		note := byHand + "version " + h.Version + ", which is not the secret's current one; resume returns to that"
 		since := time.Now()
 		if h.paused != nil {
 			since = h.paused.Since
-			if !ours && h.paused.Note != "" {
+			if !h.ours() && h.paused.Note != "" {
 				note += ". Paused before: " + h.paused.Note
 			}
 		}
 		h.rec.Paused = &store.Paused{Since: since, Note: note}
-	case ours:
+	case h.ours():
 		h.rec.Paused = &store.Paused{Since: h.paused.Since, Note: byHand + "version " + h.Version + "; resume lets it follow the secret again"}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -47,6 +48,7 @@ type world struct {
 	settings     rotation.Settings
 	destinations []rotation.Destination
 	ids          map[string]string // configured name → id in the simulator
+	keys         map[string]string // account → its API key
 	quirks       rotation.Quirks
 	schedule     time.Duration // 0: no schedule, only events
 
@@ -64,7 +66,10 @@ type running struct {
 	done   chan struct{}
 }
 
-const apiKey = "PLAK" + canary
+const (
+	apiKey   = "PLAK" + canary
+	adminKey = "PLAKadmin" + canary
+)
 
 type option func(*world, *planettest.Options)
 
@@ -78,7 +83,7 @@ func newWorld(t *testing.T, seed int64, n int, opts ...option) *world {
 	t.Helper()
 	w := &world{
 		t: t, rand: rand.New(rand.NewPCG(uint64(seed), 17)), s3: buckettest.NewServer(), src: newSource(),
-		dir: t.TempDir(), logs: &logBuffer{}, ids: map[string]string{}, schedule: 15 * time.Minute,
+		dir: t.TempDir(), logs: &logBuffer{}, ids: map[string]string{}, keys: map[string]string{"acct": apiKey}, schedule: 15 * time.Minute,
 	}
 	kinds := bucket.Kinds{bucket.TypeAmazonS3: s3.Opener(s3.Options{Transport: w.s3.RoundTripper()})}
 	w.settings = rotation.Settings{
@@ -91,6 +96,7 @@ func newWorld(t *testing.T, seed int64, n int, opts ...option) *world {
 	o := planettest.Options{
 		Users: []planettest.User{
 			{Name: "owner", Key: apiKey, ID: 7, Organization: "org"},
+			{Name: "admin", Key: adminKey, ID: 9, Organization: "org", Admin: true},
 			{Name: "stranger", Key: "PLAKstranger" + canary, ID: 8, Organization: "org"},
 		},
 		Verifier: verifier(kinds), Seed: seed, Quota: 100,
@@ -188,13 +194,17 @@ func (w *world) start() *running {
 	must(w.t, err)
 	l := &life{}
 	w.starts++
-	limiter, err := planet.NewLimiter(planet.LimiterOptions{Ledger: st.Ledger("acct")})
-	must(w.t, err)
-	client, err := planet.New(planet.Options{
-		BaseURL: "http://planet.test/destinations/v1", Auth: planet.APIKey(planet.KeyFromValue(credential.NewValue([]byte(apiKey)))),
-		Limiter: limiter, Transport: mortalTransport{l, w.sim.RoundTripper()}, Logger: w.logger(),
-	})
-	must(w.t, err)
+	var accounts []rotation.Account
+	for _, name := range slices.Sorted(maps.Keys(w.keys)) {
+		limiter, err := planet.NewLimiter(planet.LimiterOptions{Ledger: st.Ledger(name)})
+		must(w.t, err)
+		client, err := planet.New(planet.Options{
+			BaseURL: "http://planet.test/destinations/v1", Auth: planet.APIKey(planet.KeyFromValue(credential.NewValue([]byte(w.keys[name])))),
+			Limiter: limiter, Transport: mortalTransport{l, w.sim.RoundTripper()}, Logger: w.logger(),
+		})
+		must(w.t, err)
+		accounts = append(accounts, rotation.Account{Name: name, API: client, Turns: limiter, KeySecret: "mem://planet-key"})
+	}
 	var records []store.Record
 	for _, d := range w.destinations {
 		records = append(records, store.Record{Destination: d.Name, Account: d.Account, Secret: d.Secret})
@@ -202,7 +212,7 @@ func (w *world) start() *running {
 	must(w.t, st.Ensure(context.Background(), records))
 	e, err := rotation.New(rotation.Options{
 		Store: mortalStore{l, st}, Source: mortalSource{l, w.src}, Logger: w.logger(),
-		Accounts: []rotation.Account{{Name: "acct", API: client, Turns: limiter, KeySecret: "mem://planet-key"}}, Destinations: w.destinations,
+		Accounts: accounts, Destinations: w.destinations,
 		Rand: rand.New(rand.NewPCG(w.rand.Uint64(), 3)),
 	})
 	must(w.t, err)
