@@ -4,7 +4,7 @@ import "strconv"
 
 func (c *checker) accounts() {
 	if len(c.cfg.Accounts) == 0 {
-		if c.failed["account"] || c.isSet("", "account") {
+		if c.failed["account"] || c.isSet("", "account") || c.incomplete {
 			c.badAccounts = true
 			return
 		}
@@ -24,16 +24,17 @@ func (c *checker) accounts() {
 		table := "account[" + strconv.Itoa(i) + "]"
 		c.accountName(table, a)
 		if at, ok := first[a.Name]; ok && a.Name != "" {
-			c.bad(table, "name", "an account of this name stands at line "+strconv.Itoa(at.Line)+" already", "give each its own name")
+			c.bad(table, "name", "an account of this name stands at "+place(at, a.Pos)+" already", "give each its own name")
 		} else {
 			first[a.Name] = c.at(table, "name")
 		}
 	}
-	c.badAccounts = len(c.problems) > before
+	c.badAccounts = len(c.problems) > before || c.incomplete
 	for i := range c.cfg.Accounts {
 		a := &c.cfg.Accounts[i]
 		table := "account[" + strconv.Itoa(i) + "]"
 		c.key(table, a)
+		c.keySecret(table, a)
 		c.url(table, "base_url", &a.BaseURL, strconv.Quote(DefaultBaseURL))
 		a.APIKeyFile = resolve(c.file, a.APIKeyFile)
 		a.BearerTokenFile = resolve(c.file, a.BearerTokenFile)
@@ -83,7 +84,8 @@ func (c *checker) key(table string, a *Account) {
 		key   string
 		empty bool
 	}{
-		{"api_key_env", a.APIKeyEnv == ""}, {"api_key_file", a.APIKeyFile == ""}, {"api_key", a.APIKey.Empty()},
+		{"api_key_env", a.APIKeyEnv == ""}, {"api_key_file", a.APIKeyFile == ""},
+		{"api_key_secret", a.APIKeySecret == ""}, {"api_key", a.APIKey.Empty()},
 		{"bearer_token_env", a.BearerTokenEnv == ""}, {"bearer_token_file", a.BearerTokenFile == ""},
 	}
 	first := ""
@@ -114,6 +116,20 @@ func (c *checker) key(table string, a *Account) {
 		if !headerSafe(a.APIKey.Bytes()) {
 			c.bad(table, "api_key", "holds a character that no key has", "copy it again, without spaces or line breaks")
 		}
+	}
+}
+
+// keySecret checks what belongs to a key that is a secret of some provider's.
+func (c *checker) keySecret(table string, a *Account) {
+	if a.APIKeySecret != "" {
+		c.shape(table, "api_key_secret", a.APIKeySecret)
+	}
+	switch {
+	case a.APIKeyPointer == "":
+	case !jsonPointer(a.APIKeyPointer):
+		c.bad(table, "api_key_pointer", notAPointer, `write where the key is inside the secret: "/key"`)
+	case !c.isSet(table, "api_key_secret") && !c.typeProblem(table, "api_key_secret"):
+		c.bad(table, "api_key_pointer", "there is no api_key_secret that it could lead into", "write api_key_secret, or leave the pointer out")
 	}
 }
 

@@ -1,10 +1,11 @@
 package config
 
 import (
-	"os"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/rotatord/rotatord/credential"
 )
 
 // checker holds the rules that go beyond the type of one key. A rule speaks
@@ -12,6 +13,7 @@ import (
 type checker struct {
 	*decoder
 	env    func(string) string
+	uid    int // decides where the store is by default
 	shapes []Shape
 	// badAccounts says that the list of accounts is not to be trusted, so that
 	// one mistake there does not make one at each destination.
@@ -21,6 +23,7 @@ type checker struct {
 func (c *checker) all() {
 	c.store()
 	c.listen()
+	c.aws()
 	c.settings("defaults", &c.cfg.Defaults)
 	c.accounts()
 	c.drain()
@@ -40,6 +43,14 @@ func (c *checker) isSet(table, key string) bool {
 	return ok
 }
 
+// place says where something stands, for a problem at from.
+func place(at, from Position) string {
+	if at.File != from.File {
+		return at.File + ":" + strconv.Itoa(at.Line) + ":" + strconv.Itoa(at.Column)
+	}
+	return "line " + strconv.Itoa(at.Line)
+}
+
 func (c *checker) bad(table, key, message, hint string) {
 	c.add(c.at(table, key), join(table, key), message, hint)
 }
@@ -53,7 +64,7 @@ func (c *checker) store() {
 		*dir = resolve(c.file, *dir)
 		return
 	}
-	if *dir = StateDir(c.env, os.Geteuid()); *dir == "" {
+	if *dir = StateDir(c.env, c.uid); *dir == "" {
 		c.bad("store", "dir", "is not set, and there is no $HOME to put it into", `write [store] and dir = "/var/lib/rotatord"`)
 	}
 }
@@ -133,7 +144,7 @@ func (c *checker) url(table, key string, value *string, example string) {
 }
 
 func (c *checker) destinations() {
-	if _, written := c.set["destination"]; len(c.cfg.Destinations) == 0 && !written && !c.failed["destination"] {
+	if _, written := c.set["destination"]; len(c.cfg.Destinations) == 0 && !written && !c.failed["destination"] && !c.incomplete {
 		c.add(Position{}, "destination", "there is none, so there is nothing to do", smallest)
 	}
 	type identity struct{ account, name string }
@@ -153,7 +164,7 @@ func (c *checker) destinations() {
 		}
 		id := identity{dest.Account, CanonicalName(dest.Name)}
 		if at, ok := first[id]; ok {
-			c.bad(table, "name", "this destination stands at line "+strconv.Itoa(at.Line)+" already", "keep one of the two")
+			c.bad(table, "name", "this destination stands at "+place(at, dest.Pos)+" already", "keep one of the two")
 			continue
 		}
 		first[id] = c.at(table, "name")
@@ -189,18 +200,19 @@ func (c *checker) typeProblem(table, key string) bool {
 }
 
 func (c *checker) secret(table string, dest *Destination) {
-	if !c.isSet(table, "secret") {
-		if !c.typeProblem(table, "secret") {
-			c.bad(table, "secret", "is missing", "write the secret's name as its owner writes it: "+c.examples())
-		}
-		return
+	switch {
+	case c.isSet(table, "secret"):
+		c.shape(table, "secret", dest.Secret)
+	case !c.typeProblem(table, "secret"):
+		c.bad(table, "secret", "is missing", "write the secret's name as its owner writes it: "+c.examples())
 	}
-	for _, s := range c.shapes {
-		if s.Match(dest.Secret) {
-			return
-		}
+}
+
+// shape checks that some provider of this build knows secrets of such a name.
+func (c *checker) shape(table, key string, name credential.Secret) {
+	if !slices.ContainsFunc(c.shapes, func(s Shape) bool { return s.Match(name) }) {
+		c.bad(table, key, "no provider knows a name of this shape", "write the secret's name and not its content: "+c.examples())
 	}
-	c.bad(table, "secret", "no provider knows a name of this shape", "write the secret's name and not its content: "+c.examples())
 }
 
 func (c *checker) examples() string {
@@ -232,6 +244,8 @@ func quoteAll(words []string) string {
 	return strings.Join(quoted, ", ")
 }
 
+const notAPointer = "not a JSON Pointer"
+
 // credentialFields are what Planet lets a PATCH change, over all types of
 // destinations (Planet's API reference).
 var credentialFields = []string{
@@ -258,7 +272,7 @@ func (c *checker) pointersOf(table string, dest *Destination) {
 			continue
 		}
 		if !jsonPointer(pointer) {
-			c.add(at, path, "not a JSON Pointer", `write where the value is inside the secret: "/AccessKeyId", or "" for all of it`)
+			c.add(at, path, notAPointer, `write where the value is inside the secret: "/AccessKeyId", or "" for all of it`)
 		}
 	}
 }

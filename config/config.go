@@ -1,7 +1,7 @@
-// Package config turns one TOML file into a typed configuration that can be
-// trusted: every default is applied, every rule is checked, and whatever is
-// wrong is said at once, with file, line and column and with what to write
-// instead.
+// Package config turns a TOML file, and those of the folder conf.d beside it,
+// into a typed configuration that can be trusted: every default is applied,
+// every rule is checked, and whatever is wrong is said at once, with file,
+// line and column and with what to write instead.
 //
 // Three thoughts shape it.
 //
@@ -18,9 +18,12 @@
 // when they look like names.
 //
 // Reading it has no side effects. Apart from the environment, which comes in
-// as a function, nothing outside the file is looked at: whether a key file
+// as a function, nothing outside these files is looked at: whether a key file
 // exists or a secret can be read is for "rotatord check" to say. That is what
 // makes a reload safe: a new configuration is built whole or not at all.
+//
+// docs/configuration.md lists every key. A test holds it, and the commented
+// config.example.toml, against the types of this package.
 package config
 
 import (
@@ -30,9 +33,13 @@ import (
 // Config is a whole configuration with every default applied. It holds no
 // secret but an inline api_key, which redacts itself.
 type Config struct {
-	// File is where the configuration was read from; relative paths in it were
-	// resolved against its folder.
+	// File is where the configuration was read from; relative paths in it, and
+	// in the files of conf.d, were resolved against its folder. It is empty
+	// after [WithoutFile].
 	File string `toml:"-"`
+	// Sources are all files that were read: File, then those of conf.d in
+	// their order.
+	Sources []string `toml:"-"`
 	// Warnings are what works and should not be left so. They never stop a
 	// start.
 	Warnings Problems `toml:"-"`
@@ -42,13 +49,14 @@ type Config struct {
 	Admin  Admin  `toml:"admin"`
 	Engine Engine `toml:"engine"`
 	Files  Files  `toml:"files"`
+	AWS    AWS    `toml:"aws"`
 
 	// Defaults are the settings of every destination that does not set its own.
 	Defaults Settings `toml:"defaults"`
 	// Accounts is never empty: without an [[account]] in the file there is one
 	// named "default" whose key comes from PL_API_KEY.
 	Accounts []Account `toml:"account"`
-	// Destinations carry their effective settings, in the order of the file.
+	// Destinations carry their effective settings, in the order of the files.
 	Destinations []Destination `toml:"destination"`
 }
 
@@ -112,13 +120,19 @@ type Files struct {
 }
 
 // Account is one Planet user or service key, with its rate limit. At most one
-// of the five ways to give the key is set.
+// of the six ways to give the key is set.
 type Account struct {
 	Name string `toml:"name"`
 	// APIKeyEnv names an environment variable that holds the API key.
 	APIKeyEnv string `toml:"api_key_env"`
 	// APIKeyFile names a file that holds the API key.
 	APIKeyFile string `toml:"api_key_file"`
+	// APIKeySecret names a secret that holds the API key, as a destination's
+	// Secret does.
+	APIKeySecret credential.Secret `toml:"api_key_secret"`
+	// APIKeyPointer is the JSON Pointer to the key inside APIKeySecret. Empty,
+	// the secret is the key itself or has it under a well-known name.
+	APIKeyPointer string `toml:"api_key_pointer"`
 	// APIKey is the key itself. It is discouraged: the file must then be kept
 	// secret, and the TOML decoder makes copies that nobody can clear.
 	APIKey credential.Value `toml:"api_key"`
@@ -226,6 +240,9 @@ const (
 // Off is the schedule that never comes.
 const Off = "off"
 
-// Position is a place in the file; lines and columns count from 1, columns in
-// bytes. The zero Position is nowhere.
-type Position struct{ Line, Column int }
+// Position is a place in a file of the configuration; lines and columns count
+// from 1, columns in bytes. The zero Position is nowhere.
+type Position struct {
+	File         string
+	Line, Column int
+}

@@ -21,13 +21,13 @@ const oneDestination = "[[destination]]\nname = \"my-s3-CKxV9io\"\nsecret = \"fi
 func TestTheSmallestConfigurationHasEveryDefault(t *testing.T) {
 	cfg := parseString(t, oneDestination)
 	want := Default()
-	want.File = "rotatord.toml"
+	want.File, want.Sources = "rotatord.toml", []string{"rotatord.toml"}
 	want.Store.Dir = StateDir(testEnv, os.Geteuid())
 	account := DefaultAccountSettings()
 	account.Name, account.APIKeyEnv = "default", "PL_API_KEY"
 	want.Accounts = []Account{account}
 	want.Destinations = []Destination{{Name: "my-s3-CKxV9io", Secret: "file:///run/secrets/s3", Account: "default",
-		Settings: want.Defaults, Pos: Position{1, 3}}}
+		Settings: want.Defaults, Pos: Position{"rotatord.toml", 1, 3}}}
 	if diff := cmp.Diff(&want, cfg, cmp.Comparer(func(a, b credential.Value) bool { return bytes.Equal(a.Bytes(), b.Bytes()) })); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -286,7 +286,7 @@ func TestHashChangesWithWhatMayMendADestinationOnly(t *testing.T) {
 	same := map[string]func(*Destination){
 		"name":     func(d *Destination) { d.Name = "pl:destinations/a" },
 		"schedule": func(d *Destination) { d.Schedule = "off" },
-		"position": func(d *Destination) { d.Pos = Position{9, 9} },
+		"position": func(d *Destination) { d.Pos = Position{"f", 9, 9} },
 		"restore":  func(d *Destination) { d.RestorePrevious = false },
 	}
 	other := map[string]func(*Destination){

@@ -14,10 +14,14 @@ import (
 // decoder fills the typed configuration from the tree. It notes problems and
 // goes on; what has a problem keeps its default.
 type decoder struct {
+	// file is the main file: what stands nowhere is missing there.
 	file     string
 	cfg      *Config
 	problems Problems
 	warnings Problems
+	// incomplete says that a file could not be read or is no TOML. What seems
+	// to be missing may stand there.
+	incomplete bool
 	// set remembers where each key of the file stands, under its full path
 	// ("destination[1].schedule"): rules look there what was written and where.
 	set map[string]Position
@@ -74,7 +78,11 @@ func (d *decoder) problem(at Position, path, message, hint string) Problem {
 			}
 		}
 	}
-	return Problem{File: d.file, Line: at.Line, Column: at.Column, Key: key.String(), Message: message, Hint: hint}
+	file := at.File
+	if file == "" {
+		file = d.file
+	}
+	return Problem{File: file, Line: at.Line, Column: at.Column, Key: key.String(), Message: message, Hint: hint}
 }
 
 // table fills a struct. Fields are visited in the order of the struct and not
@@ -109,6 +117,29 @@ func (d *decoder) unknown(n *node, key string, table reflect.Type, path string) 
 		return
 	}
 	d.add(n.keyAt, join(path, key), "unknown key", suggest(key, table))
+}
+
+// fragment is what a file of conf.d may hold. Everything else is there once,
+// and one file says so: whoever asks why the daemon logs JSON need not look
+// into forty.
+type fragment struct {
+	Accounts     []Account     `toml:"account"`
+	Destinations []Destination `toml:"destination"`
+}
+
+// fragment adds the accounts and destinations of a file of conf.d to those
+// that were read before.
+func (d *decoder) fragment(root *node) {
+	for _, f := range fieldsOf(reflect.TypeFor[Config]()) {
+		if n := root.fields[f.key]; n != nil && !slices.Contains(keysOf(reflect.TypeFor[fragment]()), f.key) {
+			d.add(n.keyAt, f.key, "has no place in a file of "+Folder,
+				"write it into "+d.file+"; here may stand [[destination]] and [[account]]")
+			delete(root.fields, f.key)
+		}
+	}
+	add := fragment{d.cfg.Accounts, d.cfg.Destinations}
+	d.table(root, reflect.ValueOf(&add).Elem(), "")
+	d.cfg.Accounts, d.cfg.Destinations = add.Accounts, add.Destinations
 }
 
 var (
@@ -248,7 +279,7 @@ func (d *decoder) pointers(n *node, dst reflect.Value, path string) {
 	dst.Set(reflect.ValueOf(m))
 }
 
-// list decodes [[account]] and [[destination]].
+// list decodes [[account]], [[destination]] and [[aws.role]].
 func (d *decoder) list(n *node, dst reflect.Value, path string) {
 	if n.kind == kindTable {
 		d.refuse(n, path, "is one table, and there may be several", "[["+path+"]] with two brackets")
@@ -273,6 +304,8 @@ func (d *decoder) list(n *node, dst reflect.Value, path string) {
 			e.Pos = item.at
 		case *Destination:
 			e.Settings = d.cfg.Defaults
+			e.Pos = item.at
+		case *AWSRole:
 			e.Pos = item.at
 		}
 		d.table(item, element.Elem(), full)

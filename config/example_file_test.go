@@ -17,7 +17,8 @@ const exampleFile = "../config.example.toml"
 
 // A commented line of the example is a setting when the # touches a key.
 var (
-	commented = regexp.MustCompile(`(?m)^#([a-z_]+ = .*|\[\[?[a-z.]+\]\]?)$`)
+	commented = regexp.MustCompile(`(?m)^#([a-z_]+ = .*|\[\[?[a-z.]+\]\]?( +# example)?)$`)
+	header    = regexp.MustCompile(`^\[+([a-z.]+)\]+( +# example)?$`)
 	isExample = regexp.MustCompile(`# example$`)
 )
 
@@ -63,7 +64,7 @@ func TestExampleShowsTheDefaultsThatItClaims(t *testing.T) {
 		}
 		return line[1:]
 	})
-	if n := len(commented.FindAllString(text, -1)); n < 36 {
+	if n := len(commented.FindAllString(text, -1)); n < 44 {
 		t.Fatalf("only %d commented settings found: has the form of the file changed?", n)
 	}
 	if diff := cmp.Diff(parseString(t, text), parseString(t, uncommented), withoutPositions); diff != "" {
@@ -76,7 +77,7 @@ func TestExampleNamesEachKeyAndNoOther(t *testing.T) {
 	table := ""
 	for line := range strings.Lines(readExample(t)) {
 		line = strings.TrimPrefix(strings.TrimSpace(line), "#")
-		if m := regexp.MustCompile(`^\[+([a-z]+)\]+$`).FindStringSubmatch(line); m != nil {
+		if m := header.FindStringSubmatch(line); m != nil {
 			table = m[1]
 		}
 		if m := regexp.MustCompile(`^([a-z_]+) = `).FindStringSubmatch(line); m != nil {
@@ -86,34 +87,37 @@ func TestExampleNamesEachKeyAndNoOther(t *testing.T) {
 			shown[table][m[1]] = true
 		}
 	}
-	settings := keysOf(reflect.TypeFor[Settings]())
-	for _, f := range fieldsOf(reflect.TypeFor[Config]()) {
-		typ := f.typ
-		if typ.Kind() == reflect.Slice {
-			typ = typ.Elem()
-		}
-		for _, key := range keysOf(typ) {
-			// What [defaults] explains need not stand under [[destination]] again.
-			if f.key == "destination" && slices.Contains(settings, key) {
-				continue
-			}
-			if !shown[f.key][key] {
-				t.Errorf("%s.%s is missing from the example", f.key, key)
+	for _, table := range tables() {
+		for _, f := range ownFields(table) {
+			if !shown[table.path][f.key] {
+				t.Errorf("%s.%s is missing from the example", table.path, f.key)
 			}
 		}
 	}
 }
 
-// Each line marked as an example must be one that can be uncommented, alone.
+// ownFields are the keys to explain under a table: not what is a table with a
+// place of its own, and not what [defaults] explains already.
+func ownFields(t tableType) []field {
+	settings := keysOf(reflect.TypeFor[Settings]())
+	var own []field
+	for _, f := range fieldsOf(t.typ) {
+		table := slices.ContainsFunc(tables(), func(inner tableType) bool { return inner.path == join(t.path, f.key) })
+		if !table && (t.path != "destination" || !slices.Contains(settings, f.key)) {
+			own = append(own, f)
+		}
+	}
+	return own
+}
+
+// Each line marked as an example must be one that can be uncommented, alone;
+// those below a header that is an example with it.
 func TestExampleLinesCanBeUncommentedOneByOne(t *testing.T) {
 	text := readExample(t)
 	count := 0
-	for _, line := range commented.FindAllString(text, -1) {
-		if !isExample.MatchString(line) {
-			continue
-		}
+	for _, line := range exampleBlocks(text) {
 		count++
-		changed := strings.Replace(text, line, line[1:], 1)
+		changed := strings.Replace(text, line, strings.ReplaceAll(line, "\n#", "\n")[1:], 1)
 		// The account's examples need its header, and no second source for its key.
 		changed = strings.Replace(changed, "#[[account]]", "[[account]]", 1)
 		env := func(name string) string {
@@ -131,7 +135,24 @@ func TestExampleLinesCanBeUncommentedOneByOne(t *testing.T) {
 			t.Errorf("uncommenting %q changed nothing", line)
 		}
 	}
-	if count < 8 {
+	if count < 11 {
 		t.Errorf("only %d examples found", count)
 	}
+}
+
+func exampleBlocks(text string) []string {
+	var blocks []string
+	inside := false
+	for _, line := range strings.Split(text, "\n") {
+		switch marked := commented.MatchString(line) && isExample.MatchString(line); {
+		case marked && inside:
+			blocks[len(blocks)-1] += "\n" + line
+		case marked:
+			blocks = append(blocks, line)
+			inside = strings.HasPrefix(line, "#[")
+		default:
+			inside = false
+		}
+	}
+	return blocks
 }

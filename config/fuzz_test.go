@@ -31,35 +31,57 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(oneDestination + key + " = §\n" + key + " = '§"))
 		f.Add([]byte("[§]\n[[§]]\n[[destination]]\n" + key + " = [\"§\", { § = \"§\" }]\n"))
 	}
-	for _, key := range []string{"name", "api_key", "api_key_env", "api_key_file", "base_url", "ca_file", "patch_timeout"} {
+	for _, key := range []string{"name", "api_key", "api_key_env", "api_key_file", "api_key_secret", "api_key_pointer", "base_url", "ca_file", "patch_timeout"} {
 		f.Add([]byte("[[account]]\n" + key + " = \"§\"\n" + oneDestination))
 		f.Add([]byte("[[account]]\n" + key + " = \"\\§\"\n" + oneDestination))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		text := strings.ReplaceAll(string(data), "§", canary)
 		cfg, err := Parse("rotatord.toml", []byte(text), testEnv)
-		if (cfg == nil) == (err == nil) {
-			t.Fatalf("configuration %v together with error %v", cfg, err)
-		}
-		messages := Problems(nil)
-		if cfg != nil {
-			messages = cfg.Warnings
-		} else if problems, ok := err.(Problems); !ok || len(problems) == 0 { //nolint:errorlint // the type is the promise
-			t.Fatalf("the error is %T", err)
-		} else {
-			messages = problems
-		}
-		for _, p := range messages {
-			// A valid account name is shown on purpose, and the fuzzer may not
-			// write the canary itself: it has capitals, which no such name has.
-			if strings.Contains(p.String(), canary) || strings.Contains(p.String(), canary[4:]) {
-				t.Errorf("a message shows a value of the file: %s", p)
-			}
-			if p.Line < 0 || p.Line > strings.Count(text, "\n")+1 || (p.Line > 0) != (p.Column > 0) {
-				t.Errorf("a position outside the file: %+v", p)
-			}
-		}
+		checkMessages(t, cfg, err, map[string]string{"rotatord.toml": text})
 	})
+}
+
+// The same for a file of conf.d, beside a main file of any kind.
+func FuzzFolder(f *testing.F) {
+	f.Add([]byte(oneDestination), []byte(oneDestination))
+	f.Add([]byte("# nothing\n"), []byte("[[account]]\nname = \"§\"\napi_key = \"§\"\n[[destination]]\nname = \"§\"\naccount = \"§\"\n"))
+	f.Add([]byte("[§"), []byte("[log]\n[§]\n§ = \"§\"\n"))
+	f.Add([]byte("[[account]]\nname = \"a\"\n"), []byte("[[account]]\nname = \"a\"\napi_key_secret = \"§\"\napi_key_pointer = \"§\"\n"))
+	f.Add([]byte("[[aws.role]]\naccount = \"§\"\nrole_arn = \"§\"\nexternal_id = \"§\"\n[aws]\nendpoint = \"§\"\n"), []byte("aws.role = [§]\naccount = [{}, 1]\n"))
+	f.Fuzz(func(t *testing.T, main, more []byte) {
+		texts := map[string]string{"rotatord.toml": strings.ReplaceAll(string(main), "§", canary), "conf.d/a.toml": strings.ReplaceAll(string(more), "§", canary)}
+		cfg, err := parse([]source{
+			{name: "rotatord.toml", data: []byte(texts["rotatord.toml"])}, {name: "conf.d/a.toml", data: []byte(texts["conf.d/a.toml"])},
+		}, nil, testEnv, nil)
+		checkMessages(t, cfg, err, texts)
+	})
+}
+
+func checkMessages(t *testing.T, cfg *Config, err error, texts map[string]string) {
+	t.Helper()
+	if (cfg == nil) == (err == nil) {
+		t.Fatalf("configuration %v together with error %v", cfg, err)
+	}
+	messages := Problems(nil)
+	if cfg != nil {
+		messages = cfg.Warnings
+	} else if problems, ok := err.(Problems); !ok || len(problems) == 0 { //nolint:errorlint // the type is the promise
+		t.Fatalf("the error is %T", err)
+	} else {
+		messages = problems
+	}
+	for _, p := range messages {
+		// A valid account name is shown on purpose, and the fuzzer may not
+		// write the canary itself: it has capitals, which no such name has.
+		if strings.Contains(p.String(), canary) || strings.Contains(p.String(), canary[4:]) {
+			t.Errorf("a message shows a value of the file: %s", p)
+		}
+		text, ok := texts[p.File]
+		if !ok || p.Line < 0 || p.Line > strings.Count(text, "\n")+1 || (p.Line > 0) != (p.Column > 0) {
+			t.Errorf("a position outside the files: %+v", p)
+		}
+	}
 }
 
 func FuzzDuration(f *testing.F) {

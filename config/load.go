@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/rotatord/rotatord/credential"
@@ -37,37 +38,64 @@ var fileShape = Shape{Example: "file:///run/secrets/planet-s3", Match: func(s cr
 	return strings.HasPrefix(string(s), "file:///") && len(s) > len("file:///")
 }}
 
-// Load reads the configuration at path. The error is [Problems]. env looks up
-// environment variables, usually os.Getenv; without shapes only file:/// names
-// are secrets.
+// Load reads the configuration at path, and the files of the folder conf.d
+// beside it. The error is [Problems]. env looks up environment variables,
+// usually os.Getenv; without shapes only file:/// names are secrets.
 func Load(path string, env func(string) string, shapes ...Shape) (*Config, error) {
-	data, mode, err := read(path)
-	if err != nil {
-		return nil, Problems{{File: path, Message: err.Error(), Hint: "check the path and who may read it"}}
+	main := read(path)
+	if main.problem != nil {
+		return nil, Problems{*main.problem}
 	}
-	// It may hold a key.
-	defer clear(data)
-	cfg, err := Parse(path, data, env, shapes...)
+	more, problems := readFolder(filepath.Join(filepath.Dir(path), Folder))
+	sources := append([]source{main}, more...)
+	// They may hold keys.
+	defer func() {
+		for _, s := range sources {
+			clear(s.data)
+		}
+	}()
+	cfg, err := parse(sources, problems, env, shapes)
 	if err != nil {
 		return nil, err
 	}
 	for _, a := range cfg.Accounts {
-		if !a.APIKey.Empty() && mode.Perm()&0o004 != 0 {
-			cfg.Warnings = append(cfg.Warnings, Problem{File: path, Line: a.Pos.Line, Column: a.Pos.Column, Key: "account.api_key",
+		i := slices.IndexFunc(sources, func(s source) bool { return s.name == a.Pos.File })
+		if !a.APIKey.Empty() && sources[i].mode.Perm()&0o004 != 0 {
+			cfg.Warnings = append(cfg.Warnings, Problem{File: a.Pos.File, Line: a.Pos.Line, Column: a.Pos.Column, Key: "account.api_key",
 				Message: "everybody on this machine can read this file and the key in it", Hint: "chmod o-r, and then replace the key"})
 		}
 	}
-	cfg.Warnings.sort()
+	cfg.Warnings.sort(cfg.Sources)
 	return cfg, nil
 }
 
-func read(path string) ([]byte, fs.FileMode, error) {
+// source is one file of a configuration: its content, or why there is none.
+type source struct {
+	name    string
+	data    []byte
+	mode    fs.FileMode
+	problem *Problem
+}
+
+func read(path string) source {
+	data, mode, err := readFile(path)
+	if err != nil {
+		return source{name: path, problem: unreadable(path, err)}
+	}
+	return source{name: path, data: data, mode: mode}
+}
+
+func unreadable(path string, err error) *Problem {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err // the path stands in the problem already
+	}
+	return &Problem{File: path, Message: err.Error(), Hint: "check the path and who may read it"}
+}
+
+func readFile(path string) ([]byte, fs.FileMode, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		var p *fs.PathError
-		if errors.As(err, &p) {
-			err = p.Err // the path stands in the problem already
-		}
 		return nil, 0, err
 	}
 	defer func() { _ = f.Close() }()
@@ -84,41 +112,81 @@ func read(path string) ([]byte, fs.FileMode, error) {
 
 // Parse reads a configuration from memory. name is the file's name for
 // messages, and relative paths are resolved against its folder. The error is
-// [Problems]. Nothing but env is looked at.
+// [Problems]. Nothing but env is looked at, and no other file.
 func Parse(name string, data []byte, env func(string) string, shapes ...Shape) (*Config, error) {
+	return parse([]source{{name: name, data: data}}, nil, env, shapes)
+}
+
+// parse makes one configuration out of the main file, which comes first, and
+// those of conf.d. problems are what was found before.
+func parse(sources []source, problems Problems, env func(string) string, shapes []Shape) (*Config, error) {
+	cfg := Default()
+	cfg.File = sources[0].name
+	c := newChecker(&cfg, env, shapes)
+	c.problems, c.incomplete = problems, len(problems) > 0
+	trees, empty := make([]*node, len(sources)), true
+	for i, s := range sources {
+		cfg.Sources = append(cfg.Sources, s.name)
+		trees[i] = c.tree(s)
+		empty = empty && trees[i] != nil && len(trees[i].fields) == 0
+	}
+	switch {
+	case trees[0] == nil:
+		// Without the main file there are no defaults, and nothing can be judged.
+		return nil, c.fail()
+	case empty && len(c.problems) == 0:
+		return nil, Problems{{File: cfg.File, Message: "is empty", Hint: smallest}}
+	}
+	c.table(trees[0], reflect.ValueOf(&cfg).Elem(), "")
+	for _, tree := range trees[1:] {
+		if tree != nil {
+			c.fragment(tree)
+		}
+	}
+	c.all()
+	if len(c.problems) > 0 {
+		return nil, c.fail()
+	}
+	c.warnings.sort(cfg.Sources)
+	cfg.Warnings = c.warnings
+	return &cfg, nil
+}
+
+func newChecker(cfg *Config, env func(string) string, shapes []Shape) *checker {
 	if env == nil {
 		env = func(string) string { return "" }
 	}
 	if len(shapes) == 0 {
 		shapes = []Shape{fileShape}
 	}
-	if len(data) > maxSize {
-		return nil, Problems{{File: name, Message: "is larger than a configuration can be", Hint: "at most 1 MiB"}}
+	d := &decoder{file: cfg.File, cfg: cfg, set: map[string]Position{}, failed: map[string]bool{}}
+	return &checker{decoder: d, env: env, uid: os.Geteuid(), shapes: shapes}
+}
+
+// tree reads one file as TOML and notes why that can't be done.
+func (d *decoder) tree(s source) *node {
+	var problems Problems
+	var root *node
+	switch {
+	case s.problem != nil:
+		problems = Problems{*s.problem}
+	case len(s.data) > maxSize:
+		problems = Problems{{File: s.name, Message: "is larger than a configuration can be", Hint: "at most 1 MiB"}}
+	default:
+		root, problems = parseTree(s.name, bytes.TrimPrefix(s.data, []byte("\ufeff"))) // some editors start a file so
 	}
-	data = bytes.TrimPrefix(data, []byte("\ufeff")) // some editors start a file so
-	root, problems := parseTree(name, data)
-	if root == nil {
-		return nil, problems
+	d.problems = append(d.problems, problems...)
+	d.incomplete = d.incomplete || root == nil
+	return root
+}
+
+// fail gives the problems and wipes the keys that nobody will use.
+func (d *decoder) fail() error {
+	for _, a := range d.cfg.Accounts {
+		a.APIKey.Clear()
 	}
-	if len(root.fields) == 0 && len(problems) == 0 {
-		return nil, Problems{{File: name, Message: "is empty", Hint: smallest}}
-	}
-	cfg := Default()
-	cfg.File = name
-	d := &decoder{file: name, cfg: &cfg, problems: problems, set: map[string]Position{}, failed: map[string]bool{}}
-	d.table(root, reflect.ValueOf(&cfg).Elem(), "")
-	c := &checker{decoder: d, env: env, shapes: shapes}
-	c.all()
-	if len(d.problems) > 0 {
-		d.problems.sort()
-		for _, a := range cfg.Accounts {
-			a.APIKey.Clear()
-		}
-		return nil, d.problems
-	}
-	d.warnings.sort()
-	cfg.Warnings = d.warnings
-	return &cfg, nil
+	d.problems.sort(d.cfg.Sources)
+	return d.problems
 }
 
 // resolve makes a path of the file independent of where the daemon is started.

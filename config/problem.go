@@ -10,7 +10,8 @@ import (
 // Problem is one thing that is wrong with a configuration, and how to put it
 // right. None of its fields ever holds a value from the file.
 type Problem struct {
-	// File is the name of the file as it was given.
+	// File is the name of the file as it was given; empty where no file is
+	// meant.
 	File string
 	// Line and Column count from 1; both are 0 for a problem of the whole file.
 	Line, Column int
@@ -26,11 +27,13 @@ type Problem struct {
 // jump to.
 func (p Problem) String() string {
 	var b strings.Builder
-	b.WriteString(p.File)
-	if p.Line > 0 {
-		b.WriteString(":" + strconv.Itoa(p.Line) + ":" + strconv.Itoa(p.Column))
+	if p.File != "" {
+		b.WriteString(p.File)
+		if p.Line > 0 {
+			b.WriteString(":" + strconv.Itoa(p.Line) + ":" + strconv.Itoa(p.Column))
+		}
+		b.WriteString(": ")
 	}
-	b.WriteString(": ")
 	if p.Key != "" {
 		b.WriteString(p.Key + ": ")
 	}
@@ -46,7 +49,7 @@ func (p Problem) String() string {
 }
 
 // Problems is everything that is wrong with a configuration, in the order of
-// the file. It is the error of [Load] and [Parse].
+// the files. It is the error of [Load], [Parse] and [WithoutFile].
 type Problems []Problem
 
 // Error gives each problem on a line of its own.
@@ -58,8 +61,13 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-func (ps Problems) sort() {
+// sort puts problems into the order in which a person reads the files.
+func (ps Problems) sort(files []string) {
+	rank := make(map[string]int, len(files))
+	for i, f := range files {
+		rank[f] = i
+	}
 	slices.SortStableFunc(ps, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		return cmp.Or(cmp.Compare(rank[a.File], rank[b.File]), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 }

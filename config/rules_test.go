@@ -1,6 +1,11 @@
 package config
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"github.com/rotatord/rotatord/credential"
+)
 
 func TestSchedulesThatPeopleWriteAreAccepted(t *testing.T) {
 	for _, spec := range []string{"*/15 * * * *", "0 6 * * mon-fri", "@hourly", "@every 1s", "@every 1h30m", "CRON_TZ=UTC 0 6 * * *", "TZ=UTC @daily", "0 0 29 2 *", "off"} {
@@ -69,4 +74,8 @@ func TestSuggestionsAreNearOrNone(t *testing.T) {
 			t.Errorf("%s: %q, want %q", key, got, want)
 		}
 	}
+}
+
+func hasPrefix(prefix string) func(credential.Secret) bool {
+	return func(s credential.Secret) bool { return strings.HasPrefix(string(s), prefix) }
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -29,22 +30,42 @@ func suggest(key string, table reflect.Type) string {
 	if best := nearest(key, names); best != "" {
 		return "did you mean " + best + "?"
 	}
-	for _, f := range fieldsOf(reflect.TypeFor[Config]()) {
-		t := f.typ
-		header := "[" + f.key + "]"
-		if t.Kind() == reflect.Slice {
-			t, header = t.Elem(), "[["+f.key+"]]"
-		}
-		if t == table {
-			continue
-		}
-		for _, name := range keysOf(t) {
-			if name == key {
-				return "it belongs under " + header
-			}
+	for _, t := range tables() {
+		if t.typ != table && slices.Contains(keysOf(t.typ), key) {
+			return "it belongs under " + t.header()
 		}
 	}
 	return "known here: " + strings.Join(names, ", ")
+}
+
+// tableType is one kind of table that a file may hold.
+type tableType struct {
+	path string // "aws.role"
+	typ  reflect.Type
+	many bool // [[path]] and not [path]
+}
+
+func (t tableType) header() string {
+	if t.many {
+		return "[[" + t.path + "]]"
+	}
+	return "[" + t.path + "]"
+}
+
+// tables are all there are, those inside of others last.
+func tables() []tableType {
+	all := []tableType{{typ: reflect.TypeFor[Config]()}}
+	for i := 0; i < len(all); i++ {
+		for _, f := range fieldsOf(all[i].typ) {
+			switch t := f.typ; {
+			case t.Kind() == reflect.Slice:
+				all = append(all, tableType{join(all[i].path, f.key), t.Elem(), true})
+			case t.Kind() == reflect.Struct && t != typeValue:
+				all = append(all, tableType{join(all[i].path, f.key), t, false})
+			}
+		}
+	}
+	return all[1:]
 }
 
 func keysOf(t reflect.Type) []string {

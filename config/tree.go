@@ -44,7 +44,7 @@ func newTable(at Position) *node {
 // parseTree reads a document. The problems are those of TOML itself; with a
 // nil tree there is nothing to go on with.
 func parseTree(file string, data []byte) (*node, Problems) {
-	b := &treeBuilder{data: data, root: newTable(Position{1, 1})}
+	b := &treeBuilder{file: file, data: data, root: newTable(Position{file, 1, 1})}
 	for i, c := range data {
 		if c == '\n' {
 			b.lines = append(b.lines, i+1)
@@ -70,6 +70,7 @@ func parseTree(file string, data []byte) (*node, Problems) {
 }
 
 type treeBuilder struct {
+	file  string
 	data  []byte
 	lines []int // offsets at which lines 2, 3, … start
 	root  *node
@@ -82,7 +83,7 @@ func (b *treeBuilder) position(r unstable.Range) Position {
 	if line > 0 {
 		start = b.lines[line-1]
 	}
-	return Position{Line: line + 1, Column: offset - start + 1}
+	return Position{File: b.file, Line: line + 1, Column: offset - start + 1}
 }
 
 // expression adds one [table], [[list]] or key = value, and returns the table

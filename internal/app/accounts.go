@@ -10,12 +10,13 @@ import (
 	"github.com/rotatord/rotatord/credential"
 	"github.com/rotatord/rotatord/metrics"
 	"github.com/rotatord/rotatord/planet"
+	"github.com/rotatord/rotatord/providers"
 	"github.com/rotatord/rotatord/rotation"
 	"github.com/rotatord/rotatord/store"
 )
 
 // newAccount builds the client and the limiter of one account.
-func newAccount(a config.Account, st *store.Store, m *metrics.Metrics, version string, t http.RoundTripper, log *slog.Logger) (rotation.Account, error) {
+func newAccount(a config.Account, st *store.Store, m *metrics.Metrics, source providers.Provider, version string, t http.RoundTripper, log *slog.Logger) (rotation.Account, error) {
 	limiter, err := planet.NewLimiter(planet.LimiterOptions{
 		PerSecond: a.RequestsPerSecond,
 		Allowance: a.JitterAllowance.Std(),
@@ -26,7 +27,7 @@ func newAccount(a config.Account, st *store.Store, m *metrics.Metrics, version s
 		return rotation.Account{}, fmt.Errorf("account %q: %w", a.Name, err)
 	}
 	o := planet.Options{
-		BaseURL: a.BaseURL, Auth: authOf(a), Limiter: limiter, Transport: t,
+		BaseURL: a.BaseURL, Auth: authOf(a, source), Limiter: limiter, Transport: t,
 		UserAgent: "rotatord/" + version, PatchTimeout: a.PatchTimeout.Std(),
 		Observer: m.PlanetObserver(a.Name), Logger: log.With("account", a.Name),
 	}
@@ -42,11 +43,13 @@ func newAccount(a config.Account, st *store.Store, m *metrics.Metrics, version s
 	if err := m.WatchLimiter(a.Name, limiter); err != nil {
 		return rotation.Account{}, err
 	}
-	return rotation.Account{Name: a.Name, API: client, Turns: limiter}, nil
+	return rotation.Account{Name: a.Name, API: client, Turns: limiter, KeySecret: keySecret(a)}, nil
 }
 
-func authOf(a config.Account) planet.Auth {
+func authOf(a config.Account, source providers.Provider) planet.Auth {
 	switch {
+	case a.APIKeySecret != "":
+		return planet.APIKey(&secretKey{source: source, secret: a.APIKeySecret, pointer: a.APIKeyPointer})
 	case a.APIKeyFile != "":
 		return planet.APIKey(planet.KeyFromFile(a.APIKeyFile))
 	case !a.APIKey.Empty():

@@ -1,0 +1,101 @@
+package app
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/rotatord/rotatord/config"
+	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/providers"
+	"github.com/rotatord/rotatord/providers/aws"
+	"github.com/rotatord/rotatord/providers/file"
+	"github.com/rotatord/rotatord/store"
+)
+
+// newProviders is the list of secret managers. One is one folder below
+// providers/ and one entry here, and one in SecretShapes.
+// The function that comes with them ends connections that nobody uses.
+func newProviders(cfg *config.Config, st *store.Store, log *slog.Logger) (set providers.Set, hangUp func(), err error) {
+	files, err := file.New(file.Options{Fingerprint: st.Fingerprint})
+	if err != nil {
+		return nil, nil, err
+	}
+	roles := map[string]aws.Role{}
+	for _, r := range cfg.AWS.Roles {
+		roles[r.Account] = aws.Role{ARN: r.RoleARN, ExternalID: r.ExternalID}
+	}
+	var t http.RoundTripper // nil for the provider's own
+	if cfg.AWS.CAFile != "" {
+		if t, err = awsTransport(cfg.AWS.CAFile); err != nil {
+			return nil, nil, fmt.Errorf("[aws] ca_file: %w", err)
+		}
+	}
+	amazon, err := aws.New(aws.Options{Endpoint: cfg.AWS.Endpoint, Roles: roles, Transport: t, Logger: log})
+	if err != nil {
+		return nil, nil, err
+	}
+	return providers.Set{files.Kind(), amazon.Kind()}, amazon.Close, nil
+}
+
+// awsTransport trusts the certificates of a file beside the system's. No
+// connection is kept, so that no buffer of one keeps a value.
+func awsTransport(caFile string) (http.RoundTripper, error) {
+	pool, err := certificates(caFile)
+	if err != nil {
+		return nil, err
+	}
+	return &http.Transport{
+		Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, ForceAttemptHTTP2: true,
+		TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
+	}, nil
+}
+
+// SecretShapes are the names of secrets that this build can read, for the
+// configuration to check against.
+func SecretShapes() []config.Shape {
+	kinds := providers.Set{(*file.Provider)(nil).Kind(), (*aws.Provider)(nil).Kind()}
+	shapes := make([]config.Shape, 0, len(kinds))
+	for _, k := range kinds {
+		shapes = append(shapes, config.Shape{Example: k.Example, Match: k.Matches})
+	}
+	return shapes
+}
+
+// keySecret is where an account's API key can be watched and read anew: a
+// secret of a secret manager, or its file; "" where it can't.
+func keySecret(a config.Account) credential.Secret {
+	switch {
+	case a.APIKeySecret != "":
+		return a.APIKeySecret
+	case a.APIKeyFile != "" && strings.HasPrefix(a.APIKeyFile, "/"):
+		return credential.Secret(credential.FileScheme + a.APIKeyFile)
+	}
+	return ""
+}
+
+// watchedFiles are the secrets in files that the file watcher has to watch,
+// those of the accounts' keys too.
+func watchedFiles(cfg *config.Config) []credential.Secret {
+	var secrets []credential.Secret
+	add := func(s credential.Secret) {
+		if strings.HasPrefix(string(s), credential.FileScheme) && !slices.Contains(secrets, s) {
+			secrets = append(secrets, s)
+		}
+	}
+	for _, d := range cfg.Destinations {
+		add(d.Secret)
+	}
+	for _, a := range cfg.Accounts {
+		s := keySecret(a)
+		// A path with characters that a name of a secret can't have is not watched;
+		// the key is read anew at each request all the same.
+		if _, err := credential.FilePath(s); err == nil {
+			add(s)
+		}
+	}
+	return secrets
+}
