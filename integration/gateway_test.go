@@ -3,8 +3,8 @@ package integration
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -17,11 +17,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/versity/versitygw/auth"
 	"github.com/versity/versitygw/backend/meta"
@@ -39,30 +41,52 @@ const (
 	region     = "us-east-1"
 	rootID     = "rootaccess"
 	rootSecret = "canaryRootSecret0123456789"
-	userSecret = "canaryUserSecret0123456789"
 )
 
-// users are the access keys of the conformance suite and what the bucket's
-// policy denies to each. All else is allowed to them.
-var users = map[conformance.Who]struct {
-	id   string
-	deny []string
-}{
-	conformance.Owner:    {"owner", nil},
-	conformance.Planets:  {"planets", []string{"s3:ListBucket"}},
-	conformance.NoPut:    {"noput", []string{"s3:PutObject"}},
-	conformance.NoGet:    {"noget", []string{"s3:GetObject"}},
-	conformance.NoDelete: {"nodelete", []string{"s3:DeleteObject"}},
+// denied is what the bucket's policy denies to each credential of the
+// conformance suite. All else is allowed to them.
+var denied = map[conformance.Who][]string{
+	conformance.Owner:    nil,
+	conformance.Planets:  {"s3:ListBucket"},
+	conformance.NoPut:    {"s3:PutObject"},
+	conformance.NoGet:    {"s3:GetObject"},
+	conformance.NoDelete: {"s3:DeleteObject"},
 }
 
-// gateway is the one versitygw of this process, reached through a proxy on
-// loopback that answers for missing objects as Amazon does.
+// gateway is the one versitygw of this process with the IAM service that it
+// asks about every request, reached through a proxy on loopback that answers
+// for missing objects as Amazon does.
 var gateway struct {
 	url  string
 	root *awss3.Client
+	iam  *iam.Client
+	// keys are those of the conformance suite.
+	keys map[conformance.Who]key
+	// owners are the users by their access key ids, past keys included.
+	owners sync.Map
 }
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	// The parallel tests wait for times to pass more than they work: more of them
+	// at once than there are processors, unless somebody has said how many.
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		if err := f.Value.Set("8"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	// rotatord's own key to the Secrets Manager, found as the SDK finds keys, and
+	// nothing else of this machine's.
+	for name, value := range map[string]string{
+		"AWS_ACCESS_KEY_ID": readerKey.ID, "AWS_SECRET_ACCESS_KEY": readerKey.Secret, "AWS_SESSION_TOKEN": "",
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
+	} {
+		if err := os.Setenv(name, value); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	code, err := withGateway(m.Run)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -71,8 +95,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// withGateway runs the gateway around the tests. It listens on a socket file,
-// so that no port can be taken from it between choosing and listening.
+// withGateway runs the gateway around the tests. All of it listens on socket
+// files, so that no port can be taken from it between choosing and listening.
 func withGateway(run func() int) (code int, err error) {
 	dir, err := os.MkdirTemp("", "gw")
 	if err != nil {
@@ -84,40 +108,105 @@ func withGateway(run func() int) (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.Chdir(here)) }()
-
 	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- serve(ctx, dir) }()
-	defer func() { stop(); err = errors.Join(err, <-ended) }()
+	defer stop()
 
-	socket := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "unix", filepath.Join(dir, "s"))
-	}}
-	defer socket.CloseIdleConnections()
-	if err := awaitSocket(socket, ended); err != nil {
+	accounts := start(ctx, dir, "iam", serveIAM)
+	defer func() { err = errors.Join(err, accounts.end()) }()
+	// The gateway asks its IAM service once as it starts, and again only after
+	// two seconds.
+	if err := errors.Join(accounts.ready("i"), accounts.ready("p")); err != nil {
 		return 0, err
 	}
-	front := httptest.NewServer(likeAmazon(socket))
+	objects := start(ctx, dir, "s3", serveS3)
+	defer func() { err = errors.Join(err, objects.end()) }()
+	if err := objects.ready("s"); err != nil {
+		return 0, err
+	}
+	front := httptest.NewServer(likeAmazon(objects.transport("s")))
 	defer front.Close()
 	gateway.url = front.URL
-	gateway.root = awss3.New(awss3.Options{
-		Region: region, BaseEndpoint: aws.String(front.URL), UsePathStyle: true,
-		Credentials: credentials.NewStaticCredentialsProvider(rootID, rootSecret, ""),
-	})
+	who := credentials.NewStaticCredentialsProvider(rootID, rootSecret, "")
+	gateway.root = awss3.New(awss3.Options{Region: region, BaseEndpoint: aws.String(front.URL), UsePathStyle: true, Credentials: who})
+	gateway.iam = iam.New(iam.Options{Region: region, BaseEndpoint: aws.String("http://iam"), Credentials: who,
+		HTTPClient: &http.Client{Transport: accounts.transport("i")}})
 	if err := prepareBucket(ctx); err != nil {
 		return 0, err
 	}
 	return run(), nil
 }
 
-// serve runs versitygw until ctx ends.
-func serve(ctx context.Context, dir string) error {
-	data, side, accounts := filepath.Join(dir, "data"), filepath.Join(dir, "meta"), filepath.Join(dir, "iam")
-	for _, d := range []string{data, side, accounts} {
-		if err := os.Mkdir(d, 0o700); err != nil {
-			return err
+// server is a part of versitygw that runs in this process.
+type server struct {
+	name, dir string
+	stop      context.CancelFunc
+	ended     chan error
+	sockets   []*http.Transport
+}
+
+func start(ctx context.Context, dir, name string, serve func(context.Context, string) error) *server {
+	ctx, stop := context.WithCancel(ctx)
+	s := &server{name: name, dir: dir, stop: stop, ended: make(chan error, 1)}
+	go func() { s.ended <- serve(ctx, dir) }()
+	return s
+}
+
+// end stops the server and waits for it. Connections that still idle would
+// keep it waiting.
+func (s *server) end() error {
+	for _, t := range s.sockets {
+		t.CloseIdleConnections()
+	}
+	s.stop()
+	return <-s.ended
+}
+
+// transport reaches a socket of the server, whatever the URL's host.
+func (s *server) transport(socket string) http.RoundTripper {
+	t := &http.Transport{MaxIdleConnsPerHost: 64, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", filepath.Join(s.dir, socket))
+	}}
+	s.sockets = append(s.sockets, t)
+	return t
+}
+
+// ready returns once the server listens on a socket, or has ended.
+func (s *server) ready(socket string) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-s.ended:
+			s.ended <- nil
+			return fmt.Errorf("versitygw's %s did not start: %w", s.name, err)
+		case <-tick.C:
 		}
+		if c, err := net.Dial("unix", filepath.Join(s.dir, socket)); err == nil {
+			return c.Close()
+		}
+	}
+}
+
+// serveIAM runs versitygw's IAM service until ctx ends: one API as Amazon's,
+// and a private one for the gateway.
+func serveIAM(ctx context.Context, dir string) error {
+	accounts := filepath.Join(dir, "iam")
+	if err := os.Mkdir(accounts, 0o700); err != nil {
+		return err
+	}
+	return embedgw.RunIAMAPI(ctx, &embedgw.IAMConfig{
+		RootUserAccess: rootID, RootUserSecret: rootSecret, IAMDir: accounts,
+		Ports: []string{filepath.Join(dir, "i")}, PrivatePorts: []string{filepath.Join(dir, "p")},
+		MaxConnections: 256, MaxRequests: 128, KeepAlive: true, Quiet: true,
+	})
+}
+
+// serveS3 runs versitygw's S3 server until ctx ends.
+func serveS3(ctx context.Context, dir string) error {
+	data, side := filepath.Join(dir, "data"), filepath.Join(dir, "meta")
+	if err := errors.Join(os.Mkdir(data, 0o700), os.Mkdir(side, 0o700)); err != nil {
+		return err
 	}
 	// Metadata in files beside the data: not every file system has extended
 	// attributes.
@@ -129,70 +218,49 @@ func serve(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	iam, err := auth.NewInternal(auth.Account{Access: rootID, Secret: rootSecret, Role: auth.RoleAdmin}, accounts)
+	// No cache: what IAM is told takes effect at once.
+	accounts, err := auth.NewIAMServiceStandalone(auth.Account{Access: rootID, Secret: rootSecret, Role: auth.RoleAdmin},
+		auth.IAMServiceStandaloneConfig{Endpoint: filepath.Join(dir, "p"), Region: region})
 	if err != nil {
 		return err
 	}
-	for _, u := range users {
-		if err := iam.CreateAccount(auth.Account{Access: u.id, Secret: userSecret, Role: auth.RoleUser}); err != nil {
-			return err
-		}
-	}
 	return embedgw.RunVersityGW(ctx, store, &embedgw.Config{
 		RootUserAccess: rootID, RootUserSecret: rootSecret, Region: region,
-		Ports: []string{filepath.Join(dir, "s")}, IAMService: iam,
-		MaxConnections: 256, MaxRequests: 128, MultipartMaxParts: 100, Quiet: true,
+		Ports: []string{filepath.Join(dir, "s")}, IAMService: accounts,
+		MaxConnections: 256, MaxRequests: 128, MultipartMaxParts: 100, KeepAlive: true, Quiet: true,
 	})
 }
 
-// awaitSocket returns once the gateway answers, or has ended.
-func awaitSocket(socket http.RoundTripper, ended chan error) error {
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	client := &http.Client{Transport: socket}
-	for {
-		select {
-		case err := <-ended:
-			ended <- nil
-			return fmt.Errorf("the gateway did not start: %w", err)
-		case <-tick.C:
-		}
-		resp, err := client.Get("http://gateway/")
-		if err == nil {
-			return resp.Body.Close()
-		}
-	}
-}
-
-// prepareBucket makes the bucket, and the policy that binds each user.
+// prepareBucket makes the conformance suite's bucket and users. IAM allows
+// them everything; the bucket's policy takes some of it back.
 func prepareBucket(ctx context.Context) error {
 	if _, err := gateway.root.CreateBucket(ctx, &awss3.CreateBucketInput{Bucket: aws.String(bucketName)}); err != nil {
 		return err
 	}
-	resources := []string{"arn:aws:s3:::" + bucketName, "arn:aws:s3:::" + bucketName + "/*"}
-	type statement struct {
-		Effect    string
-		Principal map[string][]string
-		Action    []string
-		Resource  []string
-	}
+	gateway.keys = map[conformance.Who]key{}
 	var statements []statement
-	for _, u := range users {
-		who := map[string][]string{"AWS": {u.id}}
-		statements = append(statements, statement{"Allow", who, []string{"s3:*"}, resources})
-		for _, action := range u.deny {
-			resource := resources[1:]
-			if action == "s3:ListBucket" {
-				resource = resources[:1]
-			}
-			statements = append(statements, statement{"Deny", who, []string{action}, resource})
+	for who, actions := range denied {
+		u, err := newUser(ctx, fmt.Sprintf("suite-%d", len(gateway.keys)))
+		if err != nil {
+			return err
+		}
+		if err := u.permit(ctx, bucketName, "s3:*"); err != nil {
+			return err
+		}
+		u.lists.Store(!slices.Contains(actions, "s3:ListBucket"))
+		if gateway.keys[who], err = u.newKey(ctx); err != nil {
+			return err
+		}
+		if len(actions) > 0 {
+			statements = append(statements, statement{Effect: "Deny", Principal: map[string]string{"AWS": u.arn},
+				Action: actions, Resource: resourcesOf(bucketName, actions...)})
 		}
 	}
-	policy, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": statements})
+	policy, err := policyOf(statements...)
 	if err != nil {
 		return err
 	}
-	_, err = gateway.root.PutBucketPolicy(ctx, &awss3.PutBucketPolicyInput{Bucket: aws.String(bucketName), Policy: aws.String(string(policy))})
+	_, err = gateway.root.PutBucketPolicy(ctx, &awss3.PutBucketPolicyInput{Bucket: aws.String(bucketName), Policy: aws.String(policy)})
 	return err
 }
 
@@ -227,15 +295,17 @@ func likeAmazon(socket http.RoundTripper) http.Handler {
 	}
 }
 
+// mayNotList tells whether a request is signed with a key of a user who may
+// not list. The root user may.
 func mayNotList(r *http.Request) bool {
 	_, scope, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
 	id, _, _ := strings.Cut(scope, "/")
-	for _, u := range users {
-		if u.id == id {
-			return slices.Contains(u.deny, "s3:ListBucket")
-		}
+	owner, ok := gateway.owners.Load(id)
+	if !ok {
+		return false
 	}
-	return false
+	u, ok := owner.(*user)
+	return ok && !u.lists.Load()
 }
 
 // location is the gateway's bucket at an endpoint.
@@ -244,11 +314,11 @@ func location(endpoint string) bucket.Location {
 }
 
 // open opens a bucket with connections of its own, which end with the test.
-func open(t *testing.T, at bucket.Location, id, secret string, timeout time.Duration) bucket.Bucket {
+func open(t *testing.T, at bucket.Location, k key, timeout time.Duration) bucket.Bucket {
 	t.Helper()
 	var p credential.Parameters
-	p.Set("access_key_id", credential.NewValue([]byte(id)))
-	p.Set("secret_access_key", credential.NewValue([]byte(secret)))
+	p.Set("access_key_id", credential.NewValue([]byte(k.id)))
+	p.Set("secret_access_key", credential.NewValue([]byte(k.secret)))
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	b, err := s3.Opener(s3.Options{Transport: transport, Timeout: timeout})(at, p)
@@ -272,8 +342,8 @@ func objects(t *testing.T) []string {
 	return keys
 }
 
-// store puts an object as the bucket's owner.
-func store(t *testing.T, key string, body []byte) {
+// putObject puts an object as the bucket's owner.
+func putObject(t *testing.T, key string, body []byte) {
 	t.Helper()
 	_, err := gateway.root.PutObject(t.Context(), &awss3.PutObjectInput{Bucket: aws.String(bucketName), Key: aws.String(key), Body: bytes.NewReader(body)})
 	if err != nil {

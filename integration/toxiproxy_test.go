@@ -60,7 +60,7 @@ func TestKindsOverABadNetwork(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			p := badNetwork(t)
 			poison(t, p, tc.toxic, tc.stream, tc.attributes)
-			b := open(t, location("http://"+p.Listen), users[conformance.Owner].id, userSecret, tc.timeout)
+			b := open(t, location("http://"+p.Listen), gateway.keys[conformance.Owner], tc.timeout)
 			_, err := b.Get(t.Context(), "none.txt")
 			if tc.ok {
 				if kind := bucket.KindOf(err); kind != bucket.KindNotFound {
@@ -82,22 +82,22 @@ func checkUnreachable(t *testing.T, err error, op bucket.Op) {
 	if !errors.As(err, &e) || e.Kind != bucket.KindUnreachable || e.Op != op || e.Message == "" {
 		t.Errorf("got %v, want %s to be unreachable", err, op)
 	}
-	conformance.CheckNoCanary(t, err, userSecret, "Signature", "X-Amz")
+	conformance.CheckNoCanary(t, err, gateway.keys[conformance.Owner].secret, "Signature", "X-Amz")
 }
 
 func TestABodyCutInTheMiddleIsUnreachable(t *testing.T) {
 	const key = "large.txt"
-	store(t, key, bytes.Repeat([]byte("x"), 64<<10))
+	putObject(t, key, bytes.Repeat([]byte("x"), 64<<10))
 	defer remove(t, key)
 	p := badNetwork(t)
-	b := open(t, location("http://"+p.Listen), users[conformance.Owner].id, userSecret, 20*time.Second)
+	b := open(t, location("http://"+p.Listen), gateway.keys[conformance.Owner], 20*time.Second)
 	o, err := b.Get(t.Context(), key)
 	if err != nil || len(o.Body) != bucket.MaxBody {
 		t.Fatalf("before: %d bytes, %v", len(o.Body), err)
 	}
 	// The head is some 400 bytes, the ranged body 1,024: this ends within it.
 	poison(t, p, "limit_data", "downstream", map[string]int{"bytes": 1100})
-	b = open(t, location("http://"+p.Listen), users[conformance.Owner].id, userSecret, 20*time.Second)
+	b = open(t, location("http://"+p.Listen), gateway.keys[conformance.Owner], 20*time.Second)
 	_, err = b.Get(t.Context(), key)
 	checkUnreachable(t, err, bucket.OpGet)
 	if err != nil && !strings.Contains(err.Error(), "the connection was") {
@@ -107,7 +107,7 @@ func TestABodyCutInTheMiddleIsUnreachable(t *testing.T) {
 
 func TestAServerThatStopsListeningIsUnreachable(t *testing.T) {
 	p := badNetwork(t)
-	b := open(t, location("http://"+p.Listen), users[conformance.Owner].id, userSecret, 20*time.Second)
+	b := open(t, location("http://"+p.Listen), gateway.keys[conformance.Owner], 20*time.Second)
 	if err := b.Delete(t.Context(), "none.txt"); err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestPreflightWhoseAnswersAreCut(t *testing.T) {
 	p := badNetwork(t)
 	poison(t, p, "limit_data", "downstream", map[string]int{"bytes": 0})
 	at := location("http://" + p.Listen)
-	got := probe.RunPreflight(t.Context(), open(t, at, users[conformance.Planets].id, userSecret, 20*time.Second), probe.PreflightOptions{Key: key})
+	got := probe.RunPreflight(t.Context(), open(t, at, gateway.keys[conformance.Planets], 20*time.Second), probe.PreflightOptions{Key: key})
 	if got.Verdict != probe.Inconclusive || got.Kind != bucket.KindUnreachable || got.Step != bucket.OpPut {
 		t.Errorf("got %+v", got)
 	}
@@ -129,7 +129,7 @@ func TestPreflightWhoseAnswersAreCut(t *testing.T) {
 	}
 	// The put went through, and so did the delete that cleaned up after it,
 	// though neither was answered; a full one passes over a good network.
-	got = probe.RunPreflight(t.Context(), open(t, at, users[conformance.Planets].id, userSecret, 20*time.Second), probe.PreflightOptions{Key: key})
+	got = probe.RunPreflight(t.Context(), open(t, at, gateway.keys[conformance.Planets], 20*time.Second), probe.PreflightOptions{Key: key})
 	if got.Verdict != probe.Passed {
 		t.Errorf("over a good network: %+v", got)
 	}

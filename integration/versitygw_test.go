@@ -13,28 +13,33 @@ import (
 func TestBucketsOfARealGateway(t *testing.T) {
 	dead := httptest.NewServer(nil)
 	dead.Close()
+	const wrongSecret = "canaryWrongSecret0123456789"
+	canaries := []string{wrongSecret, rootSecret}
+	for _, k := range gateway.keys {
+		canaries = append(canaries, k.secret)
+	}
 	conformance.Test(t, conformance.Harness{
 		Open: func(t *testing.T, who conformance.Who) bucket.Bucket {
-			at, id, secret := location(gateway.url), users[who].id, userSecret
+			at, k := location(gateway.url), gateway.keys[who]
 			switch who {
 			case conformance.UnknownKey:
-				id = "nobody"
+				k = key{"AKIAOFNOBODYOFNOBODY", wrongSecret}
 			case conformance.WrongSecret:
-				id, secret = "owner", "another"+userSecret
+				k = key{gateway.keys[conformance.Owner].id, wrongSecret}
 			case conformance.MissingBucket:
-				id, at.Bucket = "owner", "none-such"
+				k, at.Bucket = gateway.keys[conformance.Owner], "none-such"
 			case conformance.Unreachable:
-				id, at.Endpoint = "owner", dead.URL
+				k, at.Endpoint = gateway.keys[conformance.Owner], dead.URL
 			}
-			return open(t, at, id, secret, 0)
+			return open(t, at, k, 0)
 		},
-		Store:   store,
+		Store:   putObject,
 		Objects: objects,
 		Permissions: map[bucket.Op]string{
 			bucket.OpPut: "s3:PutObject", bucket.OpGet: "s3:GetObject", bucket.OpDelete: "s3:DeleteObject",
 		},
 		HiddenMissing: bucket.KindDenied,
-		Canaries:      []string{userSecret, rootSecret},
+		Canaries:      canaries,
 	})
 }
 
@@ -54,7 +59,7 @@ func TestPreflightAgainstBucketPolicies(t *testing.T) {
 		{"no delete is refused and leaves our object", conformance.NoDelete, probe.Refused, bucket.OpDelete, "s3:DeleteObject", true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			b := open(t, location(gateway.url), users[tc.who].id, userSecret, 0)
+			b := open(t, location(gateway.url), gateway.keys[tc.who], 0)
 			p := probe.RunPreflight(t.Context(), b, probe.PreflightOptions{Key: key})
 			if p.Verdict != tc.verdict || p.Step != tc.step || p.Permission != tc.permission || p.LeftBehind != tc.left {
 				t.Errorf("got %+v", p)
@@ -69,7 +74,7 @@ func TestPreflightAgainstBucketPolicies(t *testing.T) {
 			if again.Verdict != probe.Refused || again.Step != bucket.OpDelete || !again.LeftBehind {
 				t.Errorf("resumed while still denied: %+v", again)
 			}
-			permitted := open(t, location(gateway.url), users[conformance.Planets].id, userSecret, 0)
+			permitted := open(t, location(gateway.url), gateway.keys[conformance.Planets], 0)
 			if again = probe.RunPreflight(t.Context(), permitted, probe.PreflightOptions{Key: key, ResumeDelete: true}); again.Verdict != probe.Passed {
 				t.Errorf("resumed and permitted: %+v", again)
 			}
@@ -83,7 +88,7 @@ func TestPreflightAgainstBucketPolicies(t *testing.T) {
 func TestLeftoverOfAKeyThatMayNotDelete(t *testing.T) {
 	look := func(who conformance.Who, before probe.Leftover, proven bool, later time.Duration) probe.Leftover {
 		t.Helper()
-		b := open(t, location(gateway.url), users[who].id, userSecret, 0)
+		b := open(t, location(gateway.url), gateway.keys[who], 0)
 		s := probe.Look(t.Context(), b, probe.VerifyObject, proven)
 		if !s.ServerTime.IsZero() {
 			s.ServerTime = s.ServerTime.Add(later)
@@ -100,7 +105,7 @@ func TestLeftoverOfAKeyThatMayNotDelete(t *testing.T) {
 		t.Errorf("nothing there, and nothing proven: %+v", l)
 	}
 
-	nodelete := open(t, location(gateway.url), users[conformance.NoDelete].id, userSecret, 0)
+	nodelete := open(t, location(gateway.url), gateway.keys[conformance.NoDelete], 0)
 	if step, err := probe.Verify(t.Context(), nodelete, probe.VerifyObject); step != bucket.OpDelete || bucket.KindOf(err) != bucket.KindDenied {
 		t.Fatalf("Planet's check: step %q, %v", step, err)
 	}

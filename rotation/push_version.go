@@ -168,6 +168,9 @@ func (w *look) pushByHand(ctx context.Context, version string) (Pushed, *ending,
 		p.Accepted = h.accepted()
 		if !p.Accepted {
 			p.Reason, p.Detail, p.Until = h.trial.Reason, h.trial.Detail, h.trial.NotBefore
+			if p.Reason == store.ReasonVersionGone && !p.Current {
+				p.Until = time.Time{} // what is gone does not come back
+			}
 		}
 		if end != nil {
 			p.Reason, p.Detail, p.Until = end.reason, end.detail, end.next

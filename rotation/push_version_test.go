@@ -88,6 +88,9 @@ func TestAnotherVersionStaysUntilResume(t *testing.T) {
 		first, second := rotated(w)
 		w.wantAccepted(w.push(0, first.version, 0), first, false)
 		rec := w.wantState(0, store.StatePaused, "")
+		if rec.Paused == nil {
+			t.Fatal("it is not paused")
+		}
 		if !strings.Contains(rec.Paused.Note, first.version) || !strings.Contains(rec.Paused.Note, "resume") {
 			t.Errorf("the note %q does not say what was done and how it ends", rec.Paused.Note)
 		}
@@ -167,7 +170,9 @@ func TestAPushByHandKeepsTheHoldOfTheCurrentVersion(t *testing.T) {
 		w.wantAccepted(w.push(0, first.version, 0), first, false)
 		must(t, w.current().Resume(context.Background(), w.destinations[0].Name))
 		time.Sleep(time.Minute)
-		w.wantState(0, store.StateHeld, held.Status.Reason)
+		if rec := w.wantState(0, store.StateHeld, held.Status.Reason); rec.Hold == nil || !rec.Hold.Since.Equal(held.Hold.Since) {
+			t.Error("the held version was tried again, which nobody asked for")
+		}
 		w.wantStored(0, first)
 	})
 }
@@ -179,7 +184,11 @@ func TestAVersionThatIsGoneChangesNothing(t *testing.T) {
 		before := w.patches()
 		p := w.push(0, first.version, 0)
 		w.wantNotPushed(p, store.ReasonVersionGone)
-		w.wantNotPushed(w.push(0, "no-such-version", 0), store.ReasonVersionGone)
+		begun := time.Now()
+		w.wantNotPushed(w.push(0, "no-such-version", time.Hour), store.ReasonVersionGone)
+		if !p.Until.IsZero() || time.Since(begun) > time.Minute {
+			t.Error("it waits for a version to come back")
+		}
 		if rec := w.wantState(0, store.StateInSync, ""); rec.Paused != nil || rec.Hold != nil || w.patches() != before {
 			t.Error("something was sent, held or paused")
 		}

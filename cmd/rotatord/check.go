@@ -18,7 +18,8 @@ func (c *cli) checkCommand() *cobra.Command {
 		Short: "Tell whether a rotation could work, and change nothing",
 		Long: `Check the configuration, and for every destination, or for those named: Planet
 knows it, it is what it was, this account may write it, it is not archived; its
-secret can be read, and its value fits the destination's type.
+secret can be read, and its value fits the destination's type. A permission that
+the secret manager withholds is named.
 
 Planet is only asked, no bucket is, and nothing is written.
 ` + exitHelp + `; everything that is wrong

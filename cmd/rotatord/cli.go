@@ -38,9 +38,17 @@ const (
 	groupService = "service"
 	groupHand    = "hand"
 	groupTry     = "try"
+	groupPlanet  = "planet"
 )
 
 func (c *cli) run(ctx context.Context, args []string) error {
+	root := c.root()
+	root.SetArgs(args)
+	return root.ExecuteContext(ctx)
+}
+
+// root builds all verbs.
+func (c *cli) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "rotatord VERB",
 		Short: "Keep Planet Destinations working while their credentials rotate",
@@ -53,6 +61,7 @@ $` + config.FileEnv + ` names, else ./` + config.LocalFile + `, else
 ` + config.SystemFile + `. Keys come from there and from the
 environment, never from flags.`,
 		Example: `  rotatord demo                     # see it work, with nothing installed
+  rotatord init                     # begin a configuration from an account
   rotatord check                    # can a rotation work? changes nothing
   rotatord sync --dry-run           # what would be sent
   rotatord run                      # the service
@@ -68,6 +77,7 @@ environment, never from flags.`,
 	}
 	root.AddGroup(&cobra.Group{ID: groupService, Title: "The service:"},
 		&cobra.Group{ID: groupHand, Title: "By hand, with a daemon running or not:"},
+		&cobra.Group{ID: groupPlanet, Title: "Planet's destinations, with a configuration or without:"},
 		&cobra.Group{ID: groupTry, Title: "Trying things:"})
 	root.SetHelpCommandGroupID(groupTry)
 	root.SetCompletionCommandGroupID(groupTry)
@@ -76,17 +86,18 @@ environment, never from flags.`,
 	f.StringVar(&c.logLevel, "log-level", "", "`LEVEL` of the log on stderr: debug, info, warn, error")
 	f.StringVar(&c.logFormat, "log-format", "", "`FORMAT` of the log on stderr: text, json, auto")
 	root.AddCommand(c.runCommand(), c.checkCommand(), c.syncCommand(), c.statusCommand(), c.historyCommand(),
-		c.retryCommand(), c.pauseCommand(), c.resumeCommand(), c.simulatorCommand(), c.demoCommand(), c.versionCommand())
+		c.pushCommand(), c.retryCommand(), c.pauseCommand(), c.resumeCommand(), c.initCommand(), c.destinationsCommand(),
+		c.simulatorCommand(), c.demoCommand(), c.versionCommand(), c.manCommand(root))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{err.Error() + "; see " + cmd.CommandPath() + " --help"}
 	})
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return c.checkFlags() }
-	root.SetUsageTemplate(strings.NewReplacer("\n  {{.CommandPath}} [command]", "", "[command]", "VERB", "a command", "a verb").Replace(root.UsageTemplate()))
-	root.SetArgs(args)
+	root.SetUsageTemplate(strings.NewReplacer("\n  {{.CommandPath}} [command]", "{{if not .Runnable}}\n  {{.CommandPath}} VERB{{end}}",
+		"[command]", "VERB", "for more information about a command", "tells more about a verb", "Available Commands:", "Verbs:", ".FlagUsages ", ".FlagUsagesWrapped 80 ").Replace(root.UsageTemplate()))
 	root.SetIn(c.stdin)
 	root.SetOut(c.stdout)
 	root.SetErr(c.stderr)
-	return root.ExecuteContext(ctx)
+	return root
 }
 
 func unknownVerb(root *cobra.Command, given string) error {
@@ -131,6 +142,39 @@ func (c *cli) load() (*config.Config, error) {
 	return config.Load(path, c.env, app.SecretShapes()...)
 }
 
+// bare gives the configuration that works without a file: one account with its
+// key in an environment variable, at an address.
+func (c *cli) bare(baseURL, keyEnv string) (*config.Config, error) {
+	cfg, err := config.WithoutFile(baseURL, func(name string) string {
+		if name == config.DefaultKeyEnv {
+			name = keyEnv
+		}
+		return c.env(name)
+	})
+	if err != nil {
+		if c.env(keyEnv) == "" {
+			return nil, usageError{"there is no API key: export " + keyEnv + "=… with Planet's key of the destinations' owner or of an admin"}
+		}
+		return nil, err
+	}
+	cfg.Accounts[0].APIKeyEnv = keyEnv
+	return cfg, nil
+}
+
+// loadAny is load, or bare where there is no configuration yet.
+func (c *cli) loadAny(baseURL string) (cfg *config.Config, alone bool, err error) {
+	if baseURL == "" {
+		cfg, err := c.load()
+		var missing *config.NotFoundError
+		named := c.configFile != "" || c.env(config.FileEnv) != ""
+		if err == nil || named || !errors.As(err, &missing) {
+			return cfg, false, err
+		}
+	}
+	cfg, err = c.bare(baseURL, config.DefaultKeyEnv)
+	return cfg, true, err
+}
+
 // destinations completes the names of destinations in a shell.
 func (c *cli) destinations(_ *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
 	cfg, err := c.load()
@@ -146,12 +190,20 @@ func (c *cli) destinations(_ *cobra.Command, given []string, _ string) ([]string
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
+// destination completes the one name that a verb takes.
+func (c *cli) destination(cmd *cobra.Command, given []string, begun string) ([]string, cobra.ShellCompDirective) {
+	if len(given) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return c.destinations(cmd, given, begun)
+}
+
 // reach loads the configuration and gets hold of the store's owner. The caller
 // closes the connection. Without a daemon the engine works in this process and
 // logs errors only: what a person should know is in the answer.
-func (c *cli) reach(ctx context.Context) (*app.Connection, error) {
+func (c *cli) reach(ctx context.Context, load func() (*config.Config, error)) (*app.Connection, error) {
 	hardened := harden() // without a daemon, secrets come into this process
-	cfg, err := c.load()
+	cfg, err := load()
 	if err != nil {
 		return nil, err
 	}
@@ -169,8 +221,13 @@ func (c *cli) reach(ctx context.Context) (*app.Connection, error) {
 }
 
 // with runs do on a connection and closes it.
-func (c *cli) with(ctx context.Context, do func(*app.Connection) error) (err error) {
-	conn, err := c.reach(ctx)
+func (c *cli) with(ctx context.Context, do func(*app.Connection) error) error {
+	return c.connected(ctx, c.load, do)
+}
+
+// connected is with, on the configuration that load gives.
+func (c *cli) connected(ctx context.Context, load func() (*config.Config, error), do func(*app.Connection) error) (err error) {
+	conn, err := c.reach(ctx, load)
 	if err != nil {
 		return err
 	}

@@ -59,8 +59,12 @@ func (c *cli) report(err error, stopping bool) int {
 		return exitUsage
 	}
 	c.complain(strings.TrimSuffix(err.Error()+hint(err), "\n"))
-	if isUsage(err) {
+	var remote *app.RemoteError
+	switch {
+	case isUsage(err):
 		return exitUsage
+	case errors.As(err, &remote) && remote.Refused:
+		return exitTrouble
 	}
 	return exitError
 }

@@ -31,6 +31,7 @@ func TestScripts(t *testing.T) {
 			"asked":    cmdAsked,
 			"secret":   cmdNoSecret,
 			"envfile":  cmdEnvFile,
+			"wire":     cmdWire,
 		},
 	})
 }

@@ -71,7 +71,7 @@ func switchHelp(list []app.Switch) string {
 		if s.Value != "" {
 			name += "=" + s.Value
 		}
-		fmt.Fprintf(&b, "  %-29s %s\n", name, s.Help)
+		fmt.Fprintf(&b, "  %-24s %s\n", name, s.Help)
 	}
 	return b.String()
 }

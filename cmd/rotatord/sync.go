@@ -32,7 +32,8 @@ With --dry-run nothing is sent and nothing is written. The value of the secret
 is read, to see whether it fits, and not shown.
 ` + exitHelp + `
   3  with --dry-run: something would be sent or adopted
-  4  a destination is not in sync: held, blocked, failing, waiting, unknown, paused`,
+  4  a destination is not in sync: held, blocked, failing, waiting, unknown or
+     paused`,
 		Example: `  rotatord sync
   rotatord sync --dry-run
   rotatord sync my-s3-destination-CKxV9io --wait 10m && echo planet has it

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/rotatord/rotatord/bucket/buckettest"
@@ -98,6 +99,15 @@ func setup(e *testscript.Env) error {
 			return err
 		}
 	}
+	// One that is archived, with a name that would like to be configuration.
+	sim.Seed("ada", planettest.Destination{Name: "old\nevil = 1", Type: "amazon_s3", Archived: true, Parameters: map[string]any{
+		"bucket": "old", "aws_region": "us-west-2", "aws_access_key_id": "AKIA-old", "aws_secret_access_key": canary + "-old"}})
+	w.addKey("foreign", "k1")
+	if err := writeSecret(e.WorkDir, "foreign", "k1"); err != nil {
+		return err
+	}
+	e.Setenv("BUCKETS", w.buckets.URL())
+	e.Setenv("KEY", planetKey)
 	e.Setenv("PLANET", server.BaseURL)
 	e.Setenv("PL_API_KEY", planetKey)
 	e.Setenv("TMPDIR", e.WorkDir)
@@ -176,7 +186,7 @@ func cmdRotate(ts *testscript.TestScript, neg bool, args []string) {
 
 // cmdPlanet makes Planet refuse or answer PATCHes, or holds what it has.
 func cmdPlanet(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, !neg && len(args) > 0, "planet refuses | mends | stalls | verifies | proceeds | archives NAME | holds NAME KEY")
+	usage(ts, !neg && len(args) > 0, "planet refuses | mends | stalls | verifies | proceeds | archives NAME | holds NAME KEY | loses METHOD | drops METHOD")
 	w := worldOf(ts)
 	switch args[0] {
 	case "refuses":
@@ -194,6 +204,10 @@ func cmdPlanet(ts *testscript.TestScript, neg bool, args []string) {
 		close(w.stalled)
 		w.stalled = nil
 		w.mu.Unlock()
+	case "loses": // the answer to the next request of a method
+		w.sim.Inject(planettest.Fault{Method: args[1], Kind: planettest.Cut, Effect: planettest.EffectNow})
+	case "drops": // the next request of a method
+		w.sim.Inject(planettest.Fault{Method: args[1], Kind: planettest.Cut})
 	case "archives":
 		w.sim.Archive(w.ids[args[1]], true)
 	case "holds":
@@ -217,6 +231,39 @@ func cmdAsked(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if strconv.Itoa(n) != args[0] {
 		ts.Fatalf("Planet has seen %d PATCHes, not %s", n, args[0])
+	}
+}
+
+// cmdWire compares what Planet was asked since the last time with a file: one
+// request a line, with its method, path, query, content type and the keys of
+// its body. $VARIABLES in it are replaced. "wire new" forgets what was asked.
+func cmdWire(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) == 1, "wire FILE | wire new")
+	w := worldOf(ts)
+	defer w.sim.Forget()
+	if args[0] == "new" {
+		return
+	}
+	var got []string
+	for _, r := range w.sim.Requests() {
+		line := r.Method + " " + r.Path
+		if r.Query != "" {
+			line += "?" + r.Query
+		}
+		if r.Authorization != "api-key REDACTED" || !strings.HasPrefix(r.UserAgent, "rotatord/") {
+			line += " authorization: " + r.Authorization + " user-agent: " + r.UserAgent
+		}
+		if r.ContentType != "" || len(r.Keys) > 0 {
+			line += " " + r.ContentType + " {" + strings.Join(r.Keys, " ") + "}"
+		}
+		if len(r.ParameterKeys) > 0 {
+			line += " parameters {" + strings.Join(r.ParameterKeys, " ") + "}"
+		}
+		got = append(got, line)
+	}
+	want := strings.Split(strings.TrimSpace(os.Expand(ts.ReadFile(args[0]), ts.Getenv)), "\n")
+	if diff := cmp.Diff(want, strings.Split(strings.Join(got, "\n"), "\n")); diff != "" {
+		ts.Fatalf("what Planet was asked (-want +got):\n%s", diff)
 	}
 }
 
@@ -251,7 +298,7 @@ func command(ts *testscript.TestScript, args []string) *exec.Cmd {
 	ts.Check(err)
 	cmd := exec.Command(path, args[1:]...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "PL_API_KEY", "GORACE"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "PL_API_KEY", "GORACE", "XDG_STATE_HOME"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	return cmd

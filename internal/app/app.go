@@ -18,19 +18,15 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/robfig/cron/v3"
 
 	"github.com/rotatord/rotatord/config"
-	"github.com/rotatord/rotatord/credential"
 	"github.com/rotatord/rotatord/internal/web"
 	"github.com/rotatord/rotatord/metrics"
 	"github.com/rotatord/rotatord/patcher"
 	"github.com/rotatord/rotatord/planet"
-	"github.com/rotatord/rotatord/providers"
-	"github.com/rotatord/rotatord/providers/file"
 	"github.com/rotatord/rotatord/rotation"
 	"github.com/rotatord/rotatord/store"
 	"github.com/rotatord/rotatord/watcher"
@@ -64,24 +60,6 @@ type App struct {
 	hangUp   []func()      // end the connections that nobody uses any more
 }
 
-// SecretShapes are the names of secrets that this build can read, for the
-// configuration to check against.
-func SecretShapes() []config.Shape {
-	shapes := []config.Shape{}
-	for _, k := range providerKinds(nil) {
-		shapes = append(shapes, config.Shape{Example: k.Example, Match: k.Matches})
-	}
-	return shapes
-}
-
-// providerKinds is the list of secret managers. One is one folder below
-// providers/ and one line here. Without a store the kinds know their names only.
-func providerKinds(files *file.Provider) providers.Set {
-	return providers.Set{
-		files.Kind(),
-	}
-}
-
 // Open takes the store and builds everything; it starts nothing. The caller
 // closes the App.
 func Open(ctx context.Context, o Options) (*App, error) {
@@ -103,22 +81,26 @@ func build(ctx context.Context, o Options, st *store.Store) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := file.New(file.Options{Fingerprint: st.Fingerprint})
+	source, hangUpSource, err := newProviders(cfg, st, o.Logger)
 	if err != nil {
 		return nil, err
 	}
 	opts := rotation.Options{
-		Store: st, Source: providerKinds(files), Workers: cfg.Engine.Workers, Logger: o.Logger, Observe: metrics.StepObserver[rotation.Step](m),
+		Store: st, Source: source, Workers: cfg.Engine.Workers, Logger: o.Logger, Observe: metrics.StepObserver[rotation.Step](m),
 	}
 	buckets := transports{given: o.Buckets, own: map[string]http.RoundTripper{}}
-	hangUp := []func(){buckets.hangUp}
+	hangUp := []func(){buckets.hangUp, hangUpSource}
+	clients := map[string]*planet.Client{} // by account, for what is no rotation
 	for _, ac := range cfg.Accounts {
-		account, err := newAccount(ac, st, m, o.Version, o.Planet, o.Logger)
+		account, err := newAccount(ac, st, m, source, o.Version, o.Planet, o.Logger)
 		if err != nil {
 			return nil, err
 		}
-		if c, ok := account.API.(*planet.Client); ok && o.Planet == nil {
-			hangUp = append(hangUp, c.CloseIdleConnections)
+		if c, ok := account.API.(*planet.Client); ok {
+			clients[ac.Name] = c
+			if o.Planet == nil {
+				hangUp = append(hangUp, c.CloseIdleConnections)
+			}
 		}
 		opts.Accounts = append(opts.Accounts, account)
 		opts.PatchTimeout = max(opts.PatchTimeout, ac.PatchTimeout.Std()+5*time.Second)
@@ -140,7 +122,11 @@ func build(ctx context.Context, o Options, st *store.Store) (*App, error) {
 		return nil, err
 	}
 	a := &App{cfg: cfg, log: o.Logger, store: st, engine: engine, metrics: m, version: o.Version, ready: make(chan struct{}), hangUp: hangUp}
-	a.api = &web.API{Engine: engine, Store: st, Logger: o.Logger}
+	transport, err := buckets.trusting("")
+	if err != nil {
+		return nil, err
+	}
+	a.api = &web.API{Engine: engine, Store: st, Logger: o.Logger, Directory: newDirectory(cfg, clients, opts.Source, BucketKinds(transport))}
 	if a.watchers, err = newWatchers(cfg, o.Logger); err != nil {
 		return nil, err
 	}
@@ -151,22 +137,16 @@ func build(ctx context.Context, o Options, st *store.Store) (*App, error) {
 // below watcher/ and one entry here.
 func newWatchers(cfg *config.Config, log *slog.Logger) ([]watcher.Watcher, error) {
 	var entries []schedule.Entry
-	var secrets []credential.Secret
-	seen := map[credential.Secret]bool{}
 	for _, d := range cfg.Destinations {
 		if d.Schedule != config.Off {
 			entries = append(entries, schedule.Entry{Destination: d.Name, Spec: d.Schedule, Jitter: d.ScheduleJitter.Std()})
 		}
-		if !seen[d.Secret] && strings.HasPrefix(string(d.Secret), credential.FileScheme) {
-			secrets = append(secrets, d.Secret)
-		}
-		seen[d.Secret] = true
 	}
 	scheduled, err := schedule.New(schedule.Options{Entries: entries, Logger: log})
 	if err != nil {
 		return nil, err
 	}
-	files, err := filewatcher.New(filewatcher.Options{Secrets: secrets, Poll: cfg.Files.Poll.Std(),
+	files, err := filewatcher.New(filewatcher.Options{Secrets: watchedFiles(cfg), Poll: cfg.Files.Poll.Std(),
 		Settle: cfg.Files.Settle.Std(), Logger: log})
 	if err != nil {
 		return nil, err

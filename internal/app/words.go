@@ -17,6 +17,22 @@ type (
 	Plan = web.Plan
 	// Checks are the checks of one destination.
 	Checks = web.Checks
+	// Pushed is what came of a push by hand.
+	Pushed = web.Pushed
+	// Destination is one as Planet shows it.
+	Destination = web.Destination
+	// Target says who is asked, and about which destination.
+	Target = web.Target
+	// Find says which destinations are wanted.
+	Find = web.Find
+	// Create describes a new destination.
+	Create = web.Create
+	// Created is what came of a Create.
+	Created = web.Created
+	// Change says what to change of a destination.
+	Change = web.Change
+	// Changed is what came of a Change.
+	Changed = web.Changed
 	// RemoteError is what was said instead of doing as asked.
 	RemoteError = web.RemoteError
 	// Entry is one line of the history.

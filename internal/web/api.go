@@ -28,13 +28,20 @@ const maxRequest = 1 << 20
 //	POST /v1/plan                    what a look would do
 //	POST /v1/check                   whether a rotation could work
 //	POST /v1/retry, /v1/pause, /v1/resume
+//	POST /v1/push                    give Planet one version, by hand
+//	GET  /v1/destinations?name=D     destinations as Planet shows them
+//	POST /v1/destinations            make one
+//	POST /v1/destinations/change     rename, archive, bring back, make the default
 //
 // It has no authentication of its own: the socket lies in the store's
 // directory, which is its owner's alone.
 type API struct {
 	Engine *rotation.Engine
 	Store  *store.Store
-	Logger *slog.Logger
+	// Directory does what concerns destinations themselves; may be nil, and
+	// then nobody can ask for it.
+	Directory Directory
+	Logger    *slog.Logger
 }
 
 // Handler gives the API's handler.
@@ -48,6 +55,12 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("POST /v1/retry", each(a, a.person((*rotation.Engine).Retry)))
 	mux.HandleFunc("POST /v1/resume", each(a, a.person((*rotation.Engine).Resume)))
 	mux.HandleFunc("POST /v1/pause", each(a, a.pause))
+	mux.HandleFunc("POST /v1/push", each(a, a.push))
+	if a.Directory != nil {
+		mux.HandleFunc("GET /v1/destinations", a.find)
+		mux.HandleFunc("POST /v1/destinations", typed(a.Directory.Create))
+		mux.HandleFunc("POST /v1/destinations/change", typed(a.Directory.Change))
+	}
 	return mux
 }
 
@@ -214,6 +227,8 @@ func match(given string, names []string) (string, error) {
 	return "", badRequest{err.Error()}
 }
 
+const notOurs = "the body is no request of this API; is the command of another version than the daemon?"
+
 // badRequest is an error of the caller's.
 type badRequest struct{ text string }
 
@@ -226,7 +241,7 @@ func each[T any](a *API, do func(context.Context, []string, Request) ([]T, error
 		dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
 		dec.DisallowUnknownFields()
 		if err := dec.Decode(&req); err != nil {
-			answer(w, nil, badRequest{"the body is no request of this API; is the command of another version than the daemon?"})
+			answer(w, nil, badRequest{notOurs})
 			return
 		}
 		names, err := a.names(req.Destinations)
@@ -244,8 +259,12 @@ func answer(w http.ResponseWriter, v any, err error) {
 	if err != nil {
 		status = http.StatusInternalServerError
 		var bad badRequest
-		if errors.As(err, &bad) {
+		var no refusal
+		switch {
+		case errors.As(err, &bad):
 			status = http.StatusBadRequest
+		case errors.As(err, &no):
+			status = http.StatusUnprocessableEntity
 		}
 		v = Failure{Error: err.Error()}
 	}

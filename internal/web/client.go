@@ -79,7 +79,8 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		if err := dec.Decode(&f); err != nil || f.Error == "" {
 			return fmt.Errorf("the daemon answered %s", resp.Status)
 		}
-		return &RemoteError{Text: f.Error, Usage: resp.StatusCode == http.StatusBadRequest}
+		return &RemoteError{Text: f.Error, Usage: resp.StatusCode == http.StatusBadRequest,
+			Refused: resp.StatusCode == http.StatusUnprocessableEntity}
 	}
 	if err := dec.Decode(out); err != nil {
 		return fmt.Errorf("read the daemon's answer: %w", err)
@@ -91,6 +92,8 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 type RemoteError struct {
 	Text  string
 	Usage bool // the request was wrong, not the doing
+	// Refused: it was well asked and can't be done.
+	Refused bool
 }
 
 func (e *RemoteError) Error() string { return e.Text }

@@ -100,6 +100,8 @@ type Request struct {
 	Destinations []string `json:"destinations,omitempty"`
 	// Wait is how long to stay for destinations that settle by themselves.
 	Wait time.Duration `json:"wait,omitempty"`
+	// Version is the one to push; empty means the source's current one.
+	Version string `json:"version,omitempty"`
 	// Note says why, for a pause.
 	Note string `json:"note,omitempty"`
 }
