@@ -210,6 +210,10 @@ func (c *checker) secret(table string, dest *Destination) {
 
 // shape checks that some provider of this build knows secrets of such a name.
 func (c *checker) shape(table, key string, name credential.Secret) {
+	if name == "" {
+		c.bad(table, key, "is not filled in yet", "write the secret's name as its owner writes it: "+c.examples())
+		return
+	}
 	if !slices.ContainsFunc(c.shapes, func(s Shape) bool { return s.Match(name) }) {
 		c.bad(table, key, "no provider knows a name of this shape", "write the secret's name and not its content: "+c.examples())
 	}

@@ -42,8 +42,10 @@ type world struct {
 	sim  *planettest.Simulator
 	s3   *buckettest.Server
 	src  *source
-	dir  string
-	logs *logBuffer
+	// provider is asked in place of src, if there is one.
+	provider providers.Provider
+	dir      string
+	logs     *logBuffer
 
 	settings     rotation.Settings
 	destinations []rotation.Destination
@@ -211,7 +213,7 @@ func (w *world) start() *running {
 	}
 	must(w.t, st.Ensure(context.Background(), records))
 	e, err := rotation.New(rotation.Options{
-		Store: mortalStore{l, st}, Source: mortalSource{l, w.src}, Logger: w.logger(),
+		Store: mortalStore{l, st}, Source: w.sourceOf(l), Logger: w.logger(),
 		Accounts: accounts, Destinations: w.destinations,
 		Rand: rand.New(rand.NewPCG(w.rand.Uint64(), 3)),
 	})
@@ -234,6 +236,13 @@ func (w *world) start() *running {
 	w.run = r
 	w.mu.Unlock()
 	return r
+}
+
+func (w *world) sourceOf(l *life) providers.Provider {
+	if w.provider != nil {
+		return w.provider
+	}
+	return mortalSource{l, w.src}
 }
 
 func (w *world) tick(ctx context.Context, r *running, i int) {

@@ -1,0 +1,60 @@
+package rotation_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/providers/aws"
+	"github.com/rotatord/rotatord/providers/aws/awstest"
+	"github.com/rotatord/rotatord/store"
+)
+
+// What Secrets Manager bills is requests: they are counted by its own record,
+// with the real SDK in between.
+func TestWhatARotationAndAnIdleHourCostAtSecretsManager(t *testing.T) {
+	in(t, 3, nil, func(t *testing.T, w *world) {
+		server := awstest.New(awstest.Options{Keys: []awstest.Key{{ID: "AKIAROTATORD00000000", Secret: "rotatord-secret-" + canary}}})
+		defer server.Close()
+		p, err := aws.New(aws.Options{Region: awstest.DefaultRegion, Transport: server.RoundTripper(),
+			Credentials: credentials.NewStaticCredentialsProvider("AKIAROTATORD00000000", "rotatord-secret-"+canary, "")})
+		must(t, err)
+		defer p.Close()
+		w.provider = p
+		value := func(k key) awstest.Value {
+			return awstest.Text(fmt.Sprintf(`{"aws_access_key_id":%q,"aws_secret_access_key":%q}`, k.id, k.secret))
+		}
+		for i := range w.destinations {
+			arn, _ := server.Create(fmt.Sprint("planet/s3-", i), value(w.src.now(w.destinations[i].Secret)))
+			w.destinations[i].Secret = credential.Secret(arn)
+		}
+		w.start()
+		time.Sleep(time.Minute)
+		for i := range w.destinations {
+			w.wantState(i, store.StateInSync, "")
+		}
+		counts := func() (describe, get int) { return server.Count("DescribeSecret"), server.Count("GetSecretValue") }
+
+		describe, get := counts()
+		time.Sleep(time.Hour)
+		d, g := counts()
+		if d-describe != 4*len(w.destinations) || g != get {
+			t.Errorf("an idle hour cost %d DescribeSecret and %d GetSecretValue for %d secrets, want four and none for each",
+				d-describe, g-get, len(w.destinations))
+		}
+
+		next := w.newKey("next")
+		server.Put(string(w.destinations[0].Secret), value(next))
+		describe, get = counts()
+		must(t, w.current().Emit(context.Background(), credential.Event{Secret: w.destinations[0].Secret, Source: "test"}))
+		time.Sleep(10 * time.Second)
+		w.wantStored(0, next)
+		if d, g = counts(); d-describe != 1 || g-get != 1 {
+			t.Errorf("a rotation cost %d DescribeSecret and %d GetSecretValue, want one of each", d-describe, g-get)
+		}
+	})
+}
