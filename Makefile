@@ -1,6 +1,6 @@
 # Everything that is done to rotatord by hand. "make help" lists it.
 .DEFAULT_GOAL := help
-.PHONY: help test lint build demo fuzz bench docker clean
+.PHONY: help test lint build demo fuzz bench man docker clean
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 10s
@@ -26,8 +26,11 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 bench: ## all benchmarks
 	@go test -run '^$$' -bench . -benchmem ./...
 
+man: ## man pages of all verbs, in man/
+	@go run ./cmd/rotatord man man
+
 docker: ## the container image rotatord:VERSION
 	docker build --build-arg VERSION=$(VERSION) -t rotatord:$(VERSION) .
 
 clean: ## remove what build makes
-	rm -rf bin
+	rm -rf bin man
