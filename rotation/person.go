@@ -150,25 +150,29 @@ func (e *Engine) prepare(ctx context.Context, names []string) error {
 			return fmt.Errorf("destination %q is not configured", n)
 		}
 	}
-	e.mu.Lock()
-	running := e.queue != nil
-	e.mu.Unlock()
-	if !running {
+	if !e.isRunning() {
 		if err := e.remember(ctx); err != nil {
 			return err
 		}
 	}
-	return e.mark(ctx, names...)
+	// Nobody is woken: the caller looks itself, and twice would cost twice.
+	if err := e.store.MarkDue(ctx, SourcePerson, time.Now(), names...); err != nil {
+		return fmt.Errorf("mark as due: %w", err)
+	}
+	return nil
 }
 
 // settle looks until nothing is expected to happen by itself before the
-// deadline. Beside a running queue a look may find the work already done,
-// which costs one question to the source.
+// deadline. What is left to do after that, or after a caller who went away, is
+// the running queue's.
 func (e *Engine) settle(ctx context.Context, name string, deadline time.Time) (store.Record, error) {
 	for {
-		if _, err := e.Look(ctx, name); err != nil {
+		next, err := e.Look(ctx, name)
+		if err != nil {
+			e.wake(name)
 			return store.Record{}, err
 		}
+		e.comeBack(name, next)
 		r, err := e.store.Load(ctx, name)
 		if err != nil || !passing(r.Status.State) || r.NextLook.IsZero() || r.NextLook.After(deadline) {
 			return r, err
