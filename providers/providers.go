@@ -33,6 +33,16 @@ type Provider interface {
 	Read(ctx context.Context, s credential.Secret, version string) (credential.Value, error)
 }
 
+// Checker is an optional ability of a Provider: to name at once every
+// permission that we lack, where a look would stumble over one after the other.
+// It is for a person who asks ("rotatord check"), never for a rotation.
+type Checker interface {
+	// Missing tries what Current and Read need and names what is not permitted
+	// in the provider's own terms, sorted; nil if nothing is known to be missing.
+	// An error means that it could not be found out.
+	Missing(ctx context.Context, s credential.Secret) ([]string, error)
+}
+
 // Kind is one entry of the explicit list that a program builds: a Provider and
 // the names it answers for.
 type Kind struct {
@@ -78,6 +88,18 @@ func (set Set) Read(ctx context.Context, s credential.Secret, version string) (c
 		return credential.Value{}, err
 	}
 	return k.Read(ctx, s, version)
+}
+
+// Missing implements Checker, for the kinds that can tell.
+func (set Set) Missing(ctx context.Context, s credential.Secret) ([]string, error) {
+	k, err := set.For(s)
+	if err != nil {
+		return nil, err
+	}
+	if c, ok := k.Provider.(Checker); ok {
+		return c.Missing(ctx, s)
+	}
+	return nil, nil
 }
 
 // Reason says why a source did not answer, in the words that decide what to do

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/rotatord/rotatord/credential"
 	"github.com/rotatord/rotatord/patcher"
 	"github.com/rotatord/rotatord/planet"
+	"github.com/rotatord/rotatord/providers"
 	"github.com/rotatord/rotatord/store"
 )
 
@@ -110,7 +112,7 @@ func (e *Engine) inspect(ctx context.Context, name string) ([]Check, Plan, error
 	plan.ID, plan.Type = w.seen.ID, string(w.seen.Type)
 
 	if end := w.askSource(ctx); end != nil {
-		add("secret", CheckFailed, end.detail)
+		add("secret", CheckFailed, end.detail+w.missing(ctx, end.reason))
 		add("value", CheckSkipped, "")
 		return checks, plan, ctx.Err()
 	}
@@ -150,11 +152,25 @@ func (w *look) checkIdentity(end *ending, add func(string, CheckResult, string))
 	}
 }
 
+// missing names every permission that we lack on the secret, where its
+// provider can tell.
+func (w *look) missing(ctx context.Context, why store.Reason) string {
+	c, ok := w.e.source.(providers.Checker)
+	if !ok || why != store.ReasonSourceDenied {
+		return ""
+	}
+	names, err := c.Missing(ctx, w.d.Secret)
+	if err != nil || len(names) == 0 {
+		return ""
+	}
+	return "; missing in all: " + strings.Join(names, ", ")
+}
+
 // checkValue reads the current version and says whether it fits the type.
 func (w *look) checkValue(ctx context.Context, add func(string, CheckResult, string), plan *Plan) {
 	value, err := w.e.source.Read(ctx, w.d.Secret, w.cur.ID)
 	if err != nil {
-		add("secret", CheckFailed, err.Error())
+		add("secret", CheckFailed, err.Error()+w.missing(ctx, sourceReason(err)))
 		add("value", CheckSkipped, "")
 		return
 	}
