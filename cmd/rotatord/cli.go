@@ -92,8 +92,7 @@ environment, never from flags.`,
 		return usageError{err.Error() + "; see " + cmd.CommandPath() + " --help"}
 	})
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return c.checkFlags() }
-	root.SetUsageTemplate(strings.NewReplacer("\n  {{.CommandPath}} [command]", "{{if not .Runnable}}\n  {{.CommandPath}} VERB{{end}}",
-		"[command]", "VERB", "for more information about a command", "tells more about a verb", "Available Commands:", "Verbs:", ".FlagUsages ", ".FlagUsagesWrapped 80 ").Replace(root.UsageTemplate()))
+	root.SetUsageFunc(writeUsage)
 	root.SetIn(c.stdin)
 	root.SetOut(c.stdout)
 	root.SetErr(c.stderr)
