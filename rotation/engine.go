@@ -49,7 +49,7 @@ type Engine struct {
 	queue workqueue.TypedDelayingInterface[string]
 	// busy keeps two looks at one destination apart where one of them does not
 	// come from the queue (Sync, Plan).
-	busy map[string]*sync.Mutex
+	busy map[string]gate
 
 	mu   sync.Mutex
 	rand *rand.Rand
@@ -70,6 +70,23 @@ type quirks struct {
 	BlindRestore  bool // a version is put back without trying it
 }
 
+// gate lets one look at a time at a destination. It is a channel and not a
+// mutex because a look takes as long as Planet does, and in virtual time a
+// goroutine that waits for a mutex stops the clock.
+type gate chan struct{}
+
+func (g gate) Lock()   { g <- struct{}{} }
+func (g gate) Unlock() { <-g }
+
+func (g gate) TryLock() bool {
+	select {
+	case g <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
 // New checks the options and starts nothing.
 func New(o Options) (*Engine, error) {
 	if o.Store == nil || o.Source == nil {
@@ -79,7 +96,7 @@ func New(o Options) (*Engine, error) {
 		store: o.Store, source: o.Source, log: o.Logger, observe: o.Observe,
 		workers: o.Workers, patchTimeout: o.PatchTimeout, rand: o.Rand,
 		accounts: map[string]*account{}, destinations: map[string]Destination{},
-		bySecret: map[credential.Secret][]string{}, byKey: map[credential.Secret][]*account{}, busy: map[string]*sync.Mutex{},
+		bySecret: map[credential.Secret][]string{}, byKey: map[credential.Secret][]*account{}, busy: map[string]gate{},
 		pins: map[string]store.Pin{},
 	}
 	if e.log == nil {
@@ -108,7 +125,7 @@ func New(o Options) (*Engine, error) {
 		e.destinations[d.Name] = d
 		e.names = append(e.names, d.Name)
 		e.bySecret[d.Secret] = append(e.bySecret[d.Secret], d.Name)
-		e.busy[d.Name] = &sync.Mutex{}
+		e.busy[d.Name] = make(gate, 1)
 		a.names = append(a.names, d.Name)
 	}
 	slices.Sort(e.names)

@@ -210,6 +210,12 @@ func (s *story) play() {
 	}
 	s.quiet = time.Now()
 	s.note("quiet")
+	time.Sleep(4 * time.Minute) // what persons began has ended
+	for i := range s.destinations {
+		if s.record(i).Paused != nil { // to resume the others would wake them
+			s.resume(i)
+		}
+	}
 	time.Sleep(2*time.Hour + 7*time.Minute) // between two schedules
 }
 
@@ -235,8 +241,10 @@ func (s *story) act() {
 		s.note("bucket down for %v", d)
 		s.s3.SetDown(true)
 		time.AfterFunc(d, func() { s.s3.SetDown(false) })
-	case p < .82:
+	case p < .78:
 		s.meddle(i)
+	case p < .84:
+		s.command(i)
 	default:
 		s.killSoon(i)
 	}
@@ -261,6 +269,36 @@ func (s *story) meddle(i int) {
 		s.note("%d is not ours for %v", i, d)
 		s.sim.SetCanWrite(id, "owner", false)
 		time.AfterFunc(d, func() { s.sim.SetCanWrite(s.idOf(i), "owner", true) })
+	}
+}
+
+// command is a person at the keyboard: the word goes to whatever process runs
+// by then, and may die with it.
+func (s *story) command(i int) {
+	r, name, ctx := s.current(), s.destinations[i].Name, context.Background()
+	switch s.rand.IntN(3) {
+	case 0:
+		s.note("%d: retry", i)
+		go func() { _ = r.Retry(ctx, name) }()
+	case 1:
+		s.note("%d: pause for a while", i)
+		go func() {
+			_ = r.Pause(ctx, name, "a person")
+			time.Sleep(3 * time.Minute)
+			s.resume(i)
+		}()
+	default:
+		// A person may put an older version over a newer one.
+		s.rolledBack[i] = true
+		version := s.keys[s.order[i][s.rand.IntN(len(s.order[i]))]].version
+		s.note("%d: push %s", i, version)
+		go func() { _, _ = r.PushVersion(ctx, name, version, 0) }()
+	}
+}
+
+func (s *story) resume(i int) {
+	if r := s.current(); r != nil {
+		_ = r.Resume(context.Background(), s.destinations[i].Name)
 	}
 }
 
