@@ -169,8 +169,10 @@ func tellForeign(t *testing.T, w *world, c *app.Connection, d *destination) {
 	w.sim.SetCanWrite(d.id, "owner", false)
 	d.rotate()
 	wait(t, c, d, store.StateBlocked, store.ReasonNotWritable)
-	if n := len(w.patches(d)); n != 2 {
-		t.Errorf("%d PATCHes, want one at first sight and one that is refused", n)
+	// All destinations of the account share one list. Where another one has
+	// just had it asked anew, this one is known to be foreign without a PATCH.
+	if n := len(w.patches(d)); n != 1 && n != 2 {
+		t.Errorf("%d PATCHes, want one at first sight and at most one that is refused", n)
 	}
 }
 
