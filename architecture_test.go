@@ -43,6 +43,9 @@ var house = map[string][]string{
 	"config":      below2,
 	"watcher":     below2,
 	"watcher/*":   {"watcher", "credential"},
+	// What messages mean: no transport knows it, and it knows no transport.
+	"watcher/payload": {"credential"},
+	"watcher/inbox":   {"watcher", "watcher/payload", "credential"},
 	"providers":   below2,
 	"providers/*": {"providers", "credential"},
 	// A server for tests: it knows AWS and nothing of ours.

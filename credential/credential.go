@@ -42,8 +42,11 @@ type Version struct {
 // an event always asks the source itself. An event names either the secret
 // that changed or, where a person or a schedule is the origin, a destination.
 type Event struct {
-	// Secret is the name as the event's source writes it; empty when the event
-	// names a destination.
+	// Kind says what happened; the zero Kind is the usual hint.
+	Kind EventKind
+	// Secret is the full name as the event's source writes it; empty when the
+	// event names a destination. It may differ from the configured name of the
+	// same secret: an ARN with or without its suffix, a project by its number.
 	Secret Secret
 	// Destination is the configured name of the one destination meant; empty
 	// when the event names a secret.
@@ -54,4 +57,27 @@ type Event struct {
 	Source string
 	// Time is when the source says that it happened; zero if it does not say.
 	Time time.Time
+	// Test is the number of a test event, which "rotatord events test" waits
+	// for; empty for all others. A test event is a hint like any other.
+	Test string
 }
+
+// EventKind says what an event tells of its secret. Whatever its kind, an
+// event makes the destinations of the secret due; all kinds but the first are
+// also remembered there until they are no longer true.
+type EventKind string
+
+const (
+	// EventChanged: versions or labels of the secret may have changed.
+	EventChanged EventKind = ""
+	// EventRotationSucceeded: the secret manager's own rotation has finished.
+	EventRotationSucceeded EventKind = "rotation_succeeded"
+	// EventRotationFailed: the secret manager's own rotation has failed.
+	EventRotationFailed EventKind = "rotation_failed"
+	// EventRotationAbandoned: it was given up.
+	EventRotationAbandoned EventKind = "rotation_abandoned"
+	// EventNearExpiry: the version will expire soon.
+	EventNearExpiry EventKind = "near_expiry"
+	// EventExpired: the version has expired.
+	EventExpired EventKind = "expired"
+)

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/rotatord/rotatord/credential"
 )
@@ -41,6 +42,32 @@ type Checker interface {
 	// in the provider's own terms, sorted; nil if nothing is known to be missing.
 	// An error means that it could not be found out.
 	Missing(ctx context.Context, s credential.Secret) ([]string, error)
+}
+
+// Hint is what an event said of a secret: that it has, or had, this version.
+type Hint struct {
+	Version string    // never empty
+	Time    time.Time // when that was so, by the source's clock; zero if unknown
+}
+
+// Follower is an optional ability of a Provider whose Current may lag behind
+// the events of the same source.
+type Follower interface {
+	// CurrentAfter is Current for one who has heard of a version. What counts is
+	// what the source says: a version that was overtaken, disabled or removed
+	// since is not reported because an event had named it. But a read that does
+	// not know of that version yet is not believed: the version is looked for by
+	// its own id, or the question repeated for some seconds.
+	CurrentAfter(ctx context.Context, s credential.Secret, hint Hint) (credential.Version, error)
+}
+
+// Namer is an optional ability of a Provider: to tell whether two names are one
+// secret's. Names that are equal need not be asked about.
+type Namer interface {
+	// Same tells whether an event about the secret called named concerns the one
+	// that is configured. Where that can't be known yet, it does: a look too many
+	// is harmless. It asks nobody and is safe for concurrent use.
+	Same(configured, named credential.Secret) bool
 }
 
 // Kind is one entry of the explicit list that a program builds: a Provider and
@@ -88,6 +115,31 @@ func (set Set) Read(ctx context.Context, s credential.Secret, version string) (c
 		return credential.Value{}, err
 	}
 	return k.Read(ctx, s, version)
+}
+
+// CurrentAfter implements Follower; for the kinds that don't it is Current.
+func (set Set) CurrentAfter(ctx context.Context, s credential.Secret, hint Hint) (credential.Version, error) {
+	k, err := set.For(s)
+	if err != nil {
+		return credential.Version{}, err
+	}
+	if f, ok := k.Provider.(Follower); ok && hint.Version != "" {
+		return f.CurrentAfter(ctx, s, hint)
+	}
+	return k.Current(ctx, s)
+}
+
+// Same implements Namer. The kind of the configured name decides.
+func (set Set) Same(configured, named credential.Secret) bool {
+	if configured == named {
+		return true
+	}
+	k, err := set.For(configured)
+	if err != nil {
+		return false
+	}
+	n, ok := k.Provider.(Namer)
+	return ok && n.Same(configured, named)
 }
 
 // Missing implements Checker, for the kinds that can tell.

@@ -1,10 +1,18 @@
 // Package watcher is the contract for everything that tells rotatord that a
-// secret may have changed: a schedule, a file system, later the queues and
-// webhooks of the clouds. There is one folder a transport below this one.
+// secret may have changed: a schedule, a file system, the queues and webhooks
+// of the clouds. There is one folder for each below this one.
 //
 // What a watcher emits is a hint and never the truth: rotatord asks the
 // source itself before it does anything. Losing an event costs the time until
 // the next schedule; repeating one costs a cheap look.
+//
+// There are two kinds. A [Watcher] notices changes by itself and knows which
+// secret or destination they concern: the schedule, the files. A [Transport]
+// carries messages that others have written, and understands nothing of them:
+// it takes bytes from a queue, hands them to [Deliver] and does with the
+// message what the [Verdict] says. What the bytes mean is the business of
+// package payload, so that any transport carries any shape; package inbox
+// stands between the two.
 package watcher
 
 import (

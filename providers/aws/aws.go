@@ -86,7 +86,11 @@ type known struct {
 // restored copy of it, say.
 const maxLag = time.Minute
 
-var _ providers.Provider = (*Provider)(nil)
+var (
+	_ providers.Provider = (*Provider)(nil)
+	_ providers.Follower = (*Provider)(nil)
+	_ providers.Namer    = (*Provider)(nil)
+)
 
 // New makes a Provider. It reads no file and no environment and asks nobody.
 func New(o Options) (*Provider, error) {
@@ -290,15 +294,15 @@ func valueOf(n name, version string, out *secretsmanager.GetSecretValueOutput) (
 // longer than replicas of Secrets Manager are usually behind.
 var lags = []time.Duration{250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second}
 
-// CurrentAfter is Current after an event that spoke of a version: it asks again
-// until it sees that version current, for some eight seconds, and then says
-// what it sees. So a read that lags behind the event is waited for, and an
-// event that was overtaken by another costs some questions and nothing else. An
-// empty version is asked for once.
-func (p *Provider) CurrentAfter(ctx context.Context, s credential.Secret, version string) (credential.Version, error) {
+// CurrentAfter implements providers.Follower: it asks again until it sees the
+// version of the hint current, or an answer that is newer than the hint, for
+// some eight seconds, and then says what it sees. So a read that lags behind
+// the event is waited for, and an event that was overtaken by another costs
+// nothing, or some questions where it has no time.
+func (p *Provider) CurrentAfter(ctx context.Context, s credential.Secret, hint providers.Hint) (credential.Version, error) {
 	v, err := p.Current(ctx, s)
 	for _, lag := range lags {
-		if version == "" || err == nil && v.ID == version || !mayLag(err) {
+		if err == nil && knows(v, hint) || !mayLag(err) {
 			return v, err
 		}
 		timer := time.NewTimer(lag)
@@ -311,6 +315,32 @@ func (p *Provider) CurrentAfter(ctx context.Context, s credential.Secret, versio
 		v, err = p.Current(ctx, s)
 	}
 	return v, err
+}
+
+// knows tells whether an answer comes from a replica that has heard what the
+// hint says: every change of a secret moves its date of change, which has whole
+// seconds or finer; an event's time has whole seconds.
+func knows(v credential.Version, hint providers.Hint) bool {
+	return v.ID == hint.Version || !hint.Time.IsZero() && v.Created.After(hint.Time.Add(2*time.Second))
+}
+
+// Same implements providers.Namer: an ARN names its secret with the suffix that
+// Secrets Manager gave it or without. A name with ?stage= is meant for events
+// about that label and about no label in particular; one without it for all
+// events that don't speak of another label.
+func (p *Provider) Same(configured, named credential.Secret) bool {
+	a, err := parse(configured)
+	if err != nil {
+		return false
+	}
+	b, err := parse(named)
+	if err != nil {
+		return false
+	}
+	if strings.Contains(string(named), "?") && a.label != b.label {
+		return false
+	}
+	return a.isOf(b.arn) || b.isOf(a.arn)
 }
 
 // mayLag tells whether an answer may come from a replica that is behind: a

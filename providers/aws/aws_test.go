@@ -220,7 +220,7 @@ func TestAReadThatLagsBehindAnEventIsWaitedFor(t *testing.T) {
 				if c.old {
 					want = first
 				}
-				v, err := p.CurrentAfter(t.Context(), credential.Secret(arn), second)
+				v, err := p.CurrentAfter(t.Context(), credential.Secret(arn), providers.Hint{Version: second})
 				if err != nil || v.ID != want || s.Count("DescribeSecret") != c.asked {
 					t.Errorf("version %s, want %s, after %d questions, want %d; %v", v.ID, want, s.Count("DescribeSecret"), c.asked, err)
 				}
@@ -267,17 +267,17 @@ func TestCurrentAfterEndsWithItsContextAndAsksOnceWithoutAHint(t *testing.T) {
 		s := awstest.New(awstest.Options{Keys: []awstest.Key{own}})
 		p := open(t, s, func(o *aws.Options) { o.Transport = s.RoundTripper() })
 		arn, id := s.Create("planet/s3", awstest.Text("one"))
-		if v, err := p.CurrentAfter(t.Context(), credential.Secret(arn), ""); err != nil || v.ID != id || len(s.Requests()) != 1 {
+		if v, err := p.CurrentAfter(t.Context(), credential.Secret(arn), providers.Hint{Version: id}); err != nil || v.ID != id || len(s.Requests()) != 1 {
 			t.Errorf("without a hint: %v, %v, %d requests", v, err, len(s.Requests()))
 		}
 		s.Deny(arn, "DescribeSecret")
-		if _, err := p.CurrentAfter(t.Context(), credential.Secret(arn), "another"); providers.ReasonOf(err) != providers.ReasonDenied || len(s.Requests()) != 2 {
+		if _, err := p.CurrentAfter(t.Context(), credential.Secret(arn), providers.Hint{Version: "another"}); providers.ReasonOf(err) != providers.ReasonDenied || len(s.Requests()) != 2 {
 			t.Errorf("denied: %v after %d requests", err, len(s.Requests()))
 		}
 		s.Allow(arn)
 		ctx, cancel := contextFor(t, time.Second)
 		defer cancel()
-		if _, err := p.CurrentAfter(ctx, credential.Secret(arn), "another"); providers.ReasonOf(err) != providers.ReasonUnavailable {
+		if _, err := p.CurrentAfter(ctx, credential.Secret(arn), providers.Hint{Version: "another"}); providers.ReasonOf(err) != providers.ReasonUnavailable {
 			t.Errorf("an ended context: %v", err)
 		}
 	})
