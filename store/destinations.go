@@ -105,6 +105,9 @@ func scanRecord(scan func(...any) error) (Record, error) {
 func (s *Store) Load(ctx context.Context, destination string) (Record, error) {
 	r, err := scanRecord(s.readers.QueryRowContext(ctx, selectRecords+` WHERE name = ?`, destination).Scan)
 	if err == nil {
+		r.Heard, err = s.heard(ctx, destination)
+	}
+	if err == nil {
 		return r, nil
 	}
 	var facts *FactsError
@@ -145,8 +148,9 @@ func (s *Store) List(ctx context.Context) ([]Record, error) {
 	return records, errors.Join(unreadable...)
 }
 
-// Save writes Done and Facts of a record that was loaded before, and appends
-// entries to the history, all in one transaction; entries of [EntryAttempt] are
+// Save writes Done and Facts of a record that was loaded before, forgets what
+// was heard up to Done, and appends entries to the history, all in one
+// transaction; entries of [EntryAttempt] are
 // counted too. An entry without a destination gets the record's, one without a
 // time the present. Due, Account and Secret are not written.
 //
@@ -180,6 +184,9 @@ func (s *Store) Save(ctx context.Context, r *Record, entries ...Entry) error {
 		}
 		if changed == 0 {
 			return s.whyNotSaved(tx, r)
+		}
+		if _, err := tx.exec(`DELETE FROM heard WHERE destination = ? AND due <= ?`, r.Destination, r.Done); err != nil {
+			return err
 		}
 		return appendHistory(tx, entries)
 	})
@@ -249,6 +256,9 @@ func (s *Store) MarkDue(ctx context.Context, source string, at time.Time, destin
 // known is harmless.
 func (s *Store) Forget(ctx context.Context, destination string) error {
 	err := s.writer.do(ctx, func(tx *transaction) error {
+		if _, err := tx.exec(`DELETE FROM heard WHERE destination = ?`, destination); err != nil {
+			return err
+		}
 		_, err := tx.exec(`DELETE FROM destinations WHERE name = ?`, destination)
 		return err
 	})

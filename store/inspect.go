@@ -17,6 +17,7 @@ import (
 const (
 	headerSize          = 100
 	headerMagic         = "SQLite format 3\x00"
+	offsetPageSize      = 16
 	offsetUserVersion   = 60
 	offsetApplicationID = 68
 )
@@ -56,6 +57,13 @@ func inspect(ctx context.Context, dir string, newest int) (found bool, err error
 	if problem, err := judgeHeader(header, newest); err != nil {
 		return false, openError(path, problem, err)
 	}
+	if wal+journal == 0 {
+		// A page that lacks only what is empty anyway reads as whole; its file was
+		// cut all the same.
+		if err := wholePages(path, header); err != nil {
+			return false, err
+		}
+	}
 	if err := checkPages(ctx, dir, wal > 0, journal > 0); err != nil {
 		problem, known := problemOf(err)
 		switch {
@@ -88,6 +96,23 @@ func judgeHeader(header []byte, newest int) (Problem, error) {
 		return ProblemNewerSchema, fmt.Errorf("its schema is %d, this rotatord knows up to %d", version, newest)
 	}
 	return "", nil
+}
+
+// wholePages holds the size of a file that was closed in order against its
+// header.
+func wholePages(path string, header []byte) error {
+	size, err := sizeOf(path)
+	if err != nil {
+		return err
+	}
+	page := int64(binary.BigEndian.Uint16(header[offsetPageSize:]))
+	if page == 1 { // stands for 65536
+		page = 1 << 16
+	}
+	if page == 0 || size%page != 0 {
+		return openError(path, ProblemDamaged, fmt.Errorf("it ends in the middle of a page, after %d bytes", size))
+	}
+	return nil
 }
 
 // readHeader reads up to headerSize bytes.
@@ -148,12 +173,12 @@ func checkPages(ctx context.Context, dir string, wal, journal bool) (err error) 
 		finding = strings.TrimPrefix(finding, "*** in database main ***\n")
 		return fmt.Errorf("%w %s", errUnsound, tidy(finding))
 	}
-	var tables int
-	if err := db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE type = 'table'
-		AND name IN ('meta', 'destinations', 'accounts', 'history', 'attempts')`).Scan(&tables); err != nil {
+	var missing int // of five tables, and one more from schema 2 on
+	if err := db.QueryRowContext(ctx, `SELECT 5 + (user_version > 1) - (SELECT count(*) FROM sqlite_schema WHERE type = 'table'
+		AND name IN ('meta', 'destinations', 'accounts', 'history', 'attempts', 'heard')) FROM pragma_user_version`).Scan(&missing); err != nil {
 		return err
 	}
-	if tables != 5 {
+	if missing != 0 {
 		return fmt.Errorf("%w that tables are missing", errUnsound)
 	}
 	return nil

@@ -35,6 +35,11 @@ type Record struct {
 	DueAt     time.Time
 	DueSource string
 
+	// Heard is what events have said since the engine last finished, in the
+	// order in which it came; only [Store.Load] gives it. Whoever saves a Done
+	// has taken it in.
+	Heard []Heard
+
 	Facts
 }
 
@@ -58,6 +63,14 @@ type Facts struct {
 	Restore *Trial `json:"restore,omitempty"`
 	// Source is the version that the source called current when last asked.
 	Source *Source `json:"source,omitempty"`
+	// Announced is the newest event that spoke of a change.
+	Announced *Announced `json:"announced,omitempty"`
+	// Unannounced is a change that was found before any event spoke of it: nil
+	// once one has, or once it was counted as missed.
+	Unannounced *Unannounced `json:"unannounced,omitempty"`
+	// Notes are what events told of the secret beside changes, one a kind, as
+	// long as it is true.
+	Notes []Note `json:"notes,omitempty"`
 	// Changed lists the structural or optional parameters that were different
 	// after a PATCH of ours, until Planet shows them as pinned again or a
 	// person acknowledges them.
@@ -159,6 +172,31 @@ type Source struct {
 	At           time.Time `json:"at"`
 }
 
+// Announced is an event that spoke of a change of the secret.
+type Announced struct {
+	Source  string    `json:"source"`
+	Version string    `json:"version,omitempty"` // the version it spoke of, a hint
+	Time    time.Time `json:"time,omitzero"`     // when it happened, as the event says
+	At      time.Time `json:"at"`                // when the newest such event was heard
+}
+
+// Unannounced is a change that no event has spoken of so far.
+type Unannounced struct {
+	Version string    `json:"version"`
+	Found   time.Time `json:"found"`
+}
+
+// Note is something that an event told of the secret and that a person should
+// know: a rotation that failed at the source, a version that expires.
+type Note struct {
+	Kind   credential.EventKind `json:"kind"`
+	Source string               `json:"source"`
+	// Version is what the event spoke of; where it named none, what was current
+	// by then. The note ends when another version is current.
+	Version string    `json:"version,omitempty"`
+	Time    time.Time `json:"time"` // when it happened, or was heard of
+}
+
 // Change is one parameter that differs across a PATCH of ours.
 type Change struct {
 	Parameter  string          `json:"parameter"`
@@ -224,6 +262,7 @@ const (
 	EntryProbe   EntryKind = "probe"   // the leftover's state changed
 	EntryPerson  EntryKind = "person"  // somebody paused, resumed or retried
 	EntryChange  EntryKind = "change"  // a parameter differs across our PATCH
+	EntryEvent   EntryKind = "event"   // an event told something or was missed; Outcome says what
 )
 
 // AttemptCount is how often a push ended so, since the store was made.
