@@ -21,6 +21,7 @@ type Records interface {
 // Marks is the durable inbox: what has to be looked at.
 type Marks interface {
 	MarkDue(ctx context.Context, source string, at time.Time, destinations ...string) error
+	MarkHeard(ctx context.Context, h store.Heard, destinations ...string) error
 }
 
 // AccountRecords keeps what is known of an account.
@@ -72,6 +73,9 @@ type Destination struct {
 	Name    string
 	Account string
 	Secret  credential.Secret
+	// Announcers are the sources of events one of which should tell when the
+	// secret changes; none where nothing is expected.
+	Announcers []string
 	Settings
 }
 

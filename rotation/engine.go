@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -28,6 +29,12 @@ type Options struct {
 	Rand         *rand.Rand    // spreads retries; nil means a random seed
 	Logger       *slog.Logger  // nil means none
 	Observe      Observer      // may be nil
+	// MissedAfter is how long an event is waited for that should have announced
+	// a change; after that it counts as missed. 0 counts none.
+	MissedAfter time.Duration
+	// Missed hears of each event that counts as missed, with the sources of
+	// which none has brought it. It may be nil and must return at once.
+	Missed func(destination string, sources []string)
 }
 
 // Engine brings destinations to their current versions. Its methods are safe
@@ -39,12 +46,15 @@ type Engine struct {
 	observe      Observer
 	workers      int
 	patchTimeout time.Duration
+	missedAfter  time.Duration
+	onMissed     func(destination string, sources []string)
 
 	accounts     map[string]*account
 	destinations map[string]Destination
 	names        []string // sorted
 	bySecret     map[credential.Secret][]string
-	byKey        map[credential.Secret][]*account // by the secret of their API key
+	secrets      []credential.Secret // the keys of bySecret
+	keyed        []*account          // those whose API key is kept in a secret
 
 	queue workqueue.TypedDelayingInterface[string]
 	// busy keeps two looks at one destination apart where one of them does not
@@ -68,6 +78,7 @@ type quirks struct {
 	DropBusy      bool // an event that comes during a look wakes nobody
 	ForgetHeld    bool // a hold is not recorded, so the version is sent again
 	BlindRestore  bool // a version is put back without trying it
+	IgnoreHint    bool // the version that an event spoke of is not waited for
 }
 
 // gate lets one look at a time at a destination. It is a channel and not a
@@ -94,9 +105,9 @@ func New(o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		store: o.Store, source: o.Source, log: o.Logger, observe: o.Observe,
-		workers: o.Workers, patchTimeout: o.PatchTimeout, rand: o.Rand,
+		workers: o.Workers, patchTimeout: o.PatchTimeout, rand: o.Rand, missedAfter: o.MissedAfter, onMissed: o.Missed,
 		accounts: map[string]*account{}, destinations: map[string]Destination{},
-		bySecret: map[credential.Secret][]string{}, byKey: map[credential.Secret][]*account{}, busy: map[string]gate{},
+		bySecret: map[credential.Secret][]string{}, busy: map[string]gate{},
 		pins: map[string]store.Pin{},
 	}
 	if e.log == nil {
@@ -132,7 +143,7 @@ func New(o Options) (*Engine, error) {
 	for _, a := range e.accounts {
 		slices.Sort(a.names)
 		if a.KeySecret != "" {
-			e.byKey[a.KeySecret] = append(e.byKey[a.KeySecret], a)
+			e.keyed = append(e.keyed, a)
 			for _, n := range a.names {
 				if !slices.Contains(e.bySecret[a.KeySecret], n) {
 					e.bySecret[a.KeySecret] = append(e.bySecret[a.KeySecret], n)
@@ -140,43 +151,12 @@ func New(o Options) (*Engine, error) {
 			}
 		}
 	}
+	e.secrets = slices.Sorted(maps.Keys(e.bySecret))
 	return e, nil
 }
 
 // Names lists the configured destinations in order.
 func (e *Engine) Names() []string { return slices.Clone(e.names) }
-
-// Emit is the engine's watcher.Emit: it marks the destinations of an event as
-// due, durably, wakes the queue and returns. An event nobody is mapped to is done
-// with.
-func (e *Engine) Emit(ctx context.Context, ev credential.Event) error {
-	names := e.meant(ev)
-	if len(names) == 0 {
-		e.log.DebugContext(ctx, "event matches no destination", "source", ev.Source, "secret", ev.Secret, "destination", ev.Destination)
-		return nil
-	}
-	if err := e.store.MarkDue(ctx, ev.Source, time.Now(), names...); err != nil {
-		return fmt.Errorf("record event from %s: %w", ev.Source, err)
-	}
-	for _, a := range e.byKey[ev.Secret] {
-		a.hope()
-	}
-	e.wake(names...)
-	return nil
-}
-
-// Matches tells whether any destination is mapped to what an event names.
-func (e *Engine) Matches(ev credential.Event) bool { return len(e.meant(ev)) > 0 }
-
-func (e *Engine) meant(ev credential.Event) []string {
-	if ev.Destination == "" {
-		return e.bySecret[ev.Secret]
-	}
-	if _, ok := e.destinations[ev.Destination]; ok {
-		return []string{ev.Destination}
-	}
-	return nil
-}
 
 // wake puts names into the queue, if the engine runs. Without a running engine
 // the mark in the store is enough.

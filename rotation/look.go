@@ -40,6 +40,7 @@ type look struct {
 	log  *slog.Logger
 
 	entries []store.Entry // history not saved yet
+	missed  bool          // an event was found to be missed
 }
 
 // ending is how a look ended.
@@ -94,6 +95,7 @@ func (e *Engine) newLook(ctx context.Context, name string) (*look, error) {
 }
 
 func (w *look) run(ctx context.Context) (ending, error) {
+	w.takeIn(ctx)
 	if w.rec.Paused != nil {
 		return ending{state: store.StatePaused, detail: w.rec.Paused.Note}, nil
 	}
@@ -105,6 +107,7 @@ func (w *look) run(ctx context.Context) (ending, error) {
 		return *end, nil
 	}
 	w.rec.Failures = 0
+	w.countMissed(ctx)
 	end, err := w.converge(ctx)
 	if err != nil {
 		return ending{}, err
@@ -172,13 +175,13 @@ func (w *look) askSource(ctx context.Context) *ending {
 		return &ending{state: store.StateFailing, reason: sourceReason(err), detail: err.Error(),
 			next: w.after(w.e.backoff(w.rec.Failures, soon, slow))}
 	}
-	w.moveTo(cur)
+	w.moveTo(ctx, cur)
 	return nil
 }
 
 func (w *look) current(ctx context.Context) (credential.Version, error) {
 	begun := time.Now()
-	cur, err := w.e.source.Current(ctx, w.d.Secret)
+	cur, err := w.askFor(ctx)
 	w.e.step(w.d.Name, StepCurrent, begun)
 	if err == nil && cur.ID == "" {
 		err = &providers.Error{Op: "read current version of", Secret: w.d.Secret, Reason: providers.ReasonDisabled,
@@ -187,10 +190,23 @@ func (w *look) current(ctx context.Context) (credential.Version, error) {
 	return cur, err
 }
 
-func (w *look) moveTo(cur credential.Version) {
+// askFor asks for the current version; after an event that spoke of one, in a
+// way that does not believe a read which lags behind it.
+func (w *look) askFor(ctx context.Context) (credential.Version, error) {
+	if f, ok := w.e.source.(providers.Follower); ok {
+		if hint, ok := w.hint(); ok && !w.e.quirks.IgnoreHint {
+			return f.CurrentAfter(ctx, w.d.Secret, hint)
+		}
+	}
+	return w.e.source.Current(ctx, w.d.Secret)
+}
+
+func (w *look) moveTo(ctx context.Context, cur credential.Version) {
+	before := w.rec.Source
 	w.cur = cur
 	w.rec.Source = &store.Source{Version: cur.ID, Created: cur.Created, Expires: cur.Expires,
 		NextRotation: cur.NextRotation, At: time.Now()}
+	w.notice(ctx, before)
 }
 
 // startTrial remembers since when the current version is waited for: the
@@ -294,6 +310,9 @@ func (w *look) finish(ctx context.Context, end ending, due int64) (time.Time, er
 	if err := w.save(ctx); err != nil {
 		return time.Time{}, err
 	}
+	if w.missed && w.e.onMissed != nil {
+		w.e.onMissed(w.d.Name, w.d.Announcers)
+	}
 	return w.rec.NextLook, nil
 }
 
@@ -306,22 +325,27 @@ func (w *look) tell(ctx context.Context, end ending) {
 		"detail", end.detail, "version", w.cur.ID, "next_look", end.next)
 }
 
-// nextLook is the earliest of what the ending asks for and when the leftover
-// has to be looked for.
+// nextLook is the earliest of what the ending asks for, when the leftover has
+// to be looked for, and when an event counts as missed.
 func (w *look) nextLook(end ending) time.Time {
-	probe := w.leftoverDue()
-	if end.state == store.StatePaused || probe.IsZero() {
+	if end.state == store.StatePaused {
 		return end.next
 	}
-	// A look that is due and could not be had now, of a blocked destination say,
-	// must not spin.
-	if !probe.After(time.Now()) {
-		probe = w.after(viewAge)
+	next := end.next
+	for _, at := range []time.Time{w.leftoverDue(), w.missedDue()} {
+		if at.IsZero() {
+			continue
+		}
+		// A look that is due and could not be had now, of a blocked destination say,
+		// must not spin.
+		if !at.After(time.Now()) {
+			at = w.after(viewAge)
+		}
+		if next.IsZero() || at.Before(next) {
+			next = at
+		}
 	}
-	if end.next.IsZero() || probe.Before(end.next) {
-		return probe
-	}
-	return end.next
+	return next
 }
 
 // save writes the record and the history gathered since the last save. It

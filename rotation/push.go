@@ -206,7 +206,7 @@ func (a *attempt) send(ctx context.Context) (*ending, error) {
 	case cur.ID != a.cur.ID:
 		// The source moved while we waited: what we hold is not wanted any more.
 		turn.GiveBack()
-		a.moveTo(cur)
+		a.moveTo(ctx, cur)
 		return nil, nil
 	}
 	a.rec.Inflight = &store.Inflight{Version: a.Version, Sent: time.Now(), Epoch: a.e.store.Epoch(), Restore: a.restore}

@@ -59,6 +59,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 		{"an event that comes during a look wakes nobody", rotation.Quirks{DropBusy: true}},
 		{"a hold is not recorded", rotation.Quirks{ForgetHeld: true}},
 		{"a version is put back untried", rotation.Quirks{BlindRestore: true}},
+		{"a read that lags behind its event is believed", rotation.Quirks{IgnoreHint: true}},
 	}
 	const most = 150
 	for _, bug := range bugs {
@@ -353,6 +354,11 @@ func (s *story) rotateSomehow(i int) {
 			s.mu.Unlock()
 		})
 		s.note("%s will be revoked in %v", old.id, wait)
+	}
+	if s.chance(.3) {
+		lag := s.upTo(6 * time.Second)
+		s.note("reads of %d are behind for %v", i, lag)
+		s.src.lag(s.destinations[i].Secret, lag)
 	}
 	s.rotate(i, k)
 }

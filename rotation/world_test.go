@@ -54,9 +54,12 @@ type world struct {
 	quirks       rotation.Quirks
 	schedule     time.Duration // 0: no schedule, only events
 
+	missedAfter time.Duration
+
 	mu     sync.Mutex
 	run    *running
 	starts int
+	missed []string // events that were missed
 }
 
 // running is one process' life.
@@ -173,9 +176,10 @@ func (w *world) rotate(i int, k key) {
 // took stays with its source and is repeated, as a queue would do.
 func (w *world) announce(i int) {
 	s := w.destinations[i].Secret
+	e := credential.Event{Secret: s, Source: "mem", Version: w.src.now(s).version, Time: time.Now()}
 	go func() {
 		for range 1000 {
-			if r := w.current(); r != nil && r.Emit(context.Background(), credential.Event{Secret: s, Source: "mem"}) == nil {
+			if r := w.current(); r != nil && r.Emit(context.Background(), e) == nil {
 				return
 			}
 			time.Sleep(time.Second)
@@ -215,7 +219,12 @@ func (w *world) start() *running {
 	e, err := rotation.New(rotation.Options{
 		Store: mortalStore{l, st}, Source: w.sourceOf(l), Logger: w.logger(),
 		Accounts: accounts, Destinations: w.destinations,
-		Rand: rand.New(rand.NewPCG(w.rand.Uint64(), 3)),
+		Rand: rand.New(rand.NewPCG(w.rand.Uint64(), 3)), MissedAfter: w.missedAfter,
+		Missed: func(name string, sources []string) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.missed = append(w.missed, fmt.Sprint(name, sources))
+		},
 	})
 	must(w.t, err)
 	rotation.SetQuirks(e, w.quirks)
@@ -336,6 +345,7 @@ type source struct {
 	down     bool
 	forgets  bool // old versions can't be read
 	current  int  // calls
+	hinted   int  // calls after an event with a version
 	reads    int
 	onLooked func(credential.Secret)
 }
@@ -343,6 +353,16 @@ type source struct {
 type entry struct {
 	versions []key
 	current  int
+	// Until then reads show what was current before.
+	behind int
+	until  time.Time
+}
+
+func (e *entry) shown() key {
+	if time.Now().Before(e.until) {
+		return e.versions[e.behind]
+	}
+	return e.versions[e.current]
 }
 
 func newSource() *source { return &source{secrets: map[credential.Secret]*entry{}} }
@@ -357,6 +377,15 @@ func (s *source) put(name credential.Secret, k key) {
 	}
 	e.versions = append(e.versions, k)
 	e.current = len(e.versions) - 1
+}
+
+// lag lets reads show what is current now for a while, whatever comes.
+func (s *source) lag(name credential.Secret, d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.secrets[name]; time.Now().After(e.until) { // never further back than it was
+		e.behind, e.until = e.current, time.Now().Add(d)
+	}
 }
 
 // rollBack makes an older version the current one.
@@ -394,7 +423,20 @@ func (s *source) Current(ctx context.Context, name credential.Secret) (credentia
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return credential.Version{ID: e.versions[e.current].version}, nil
+	return credential.Version{ID: e.shown().version}, nil
+}
+
+// CurrentAfter asks again until the version shows up, as those of the clouds do.
+func (s *source) CurrentAfter(ctx context.Context, name credential.Secret, hint providers.Hint) (credential.Version, error) {
+	s.mu.Lock()
+	s.hinted++
+	s.mu.Unlock()
+	for begun := time.Now(); ; time.Sleep(500 * time.Millisecond) {
+		v, err := s.Current(ctx, name)
+		if err != nil || v.ID == hint.Version || time.Since(begun) > 8*time.Second || ctx.Err() != nil {
+			return v, err
+		}
+	}
 }
 
 func (s *source) Read(ctx context.Context, name credential.Secret, version string) (credential.Value, error) {
@@ -475,6 +517,13 @@ func (s mortalStore) MarkDue(ctx context.Context, source string, at time.Time, n
 	return s.Store.MarkDue(ctx, source, at, names...)
 }
 
+func (s mortalStore) MarkHeard(ctx context.Context, h store.Heard, names ...string) error {
+	if err := s.life.check(); err != nil {
+		return err
+	}
+	return s.Store.MarkHeard(ctx, h, names...)
+}
+
 func (s mortalStore) SaveAccount(ctx context.Context, a store.Account) error {
 	if err := s.life.check(); err != nil {
 		return err
@@ -504,6 +553,13 @@ func (s mortalSource) Current(ctx context.Context, name credential.Secret) (cred
 		return credential.Version{}, err
 	}
 	return s.source.Current(ctx, name)
+}
+
+func (s mortalSource) CurrentAfter(ctx context.Context, name credential.Secret, hint providers.Hint) (credential.Version, error) {
+	if err := s.life.check(); err != nil {
+		return credential.Version{}, err
+	}
+	return s.source.CurrentAfter(ctx, name, hint)
 }
 
 // logBuffer takes log lines from all goroutines.
