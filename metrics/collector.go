@@ -121,6 +121,11 @@ func (c *collector) collectDestination(ch chan<- prometheus.Metric, r store.Reco
 		gauge(ch, c.leftover, yes(state == seen), name, state)
 	}
 	gauge(ch, c.leftoverReason, 1, name, c.leftoverReasons.word(r.Leftover.Reason))
+	for _, kind := range noteKinds() {
+		at := noteTime(r, kind)
+		gauge(ch, c.note, yes(!at.IsZero()), name, string(kind))
+		when(ch, c.noteAt, at, name, string(kind))
+	}
 	for _, m := range c.moments {
 		when(ch, m.desc, m.at(r), name)
 	}

@@ -12,6 +12,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/rotatord/rotatord/store"
+	"github.com/rotatord/rotatord/watcher"
 )
 
 var update = flag.Bool("update", false, "write the table of docs/metrics.md anew")
@@ -118,6 +119,11 @@ func section(t *testing.T, heading string) []string {
 	return words
 }
 
+// partsOf are the words for parts of messages, which this package is told of.
+func partsOf(t *testing.T) []string {
+	return constants(t, "watcher/payload", func(_, typ string) bool { return typ == "Shape" || typ == "Kind" })
+}
+
 func TestTheDocumentExplainsEveryWordOfTheClosedSets(t *testing.T) {
 	for _, c := range []struct {
 		heading string
@@ -129,6 +135,10 @@ func TestTheDocumentExplainsEveryWordOfTheClosedSets(t *testing.T) {
 		{"Leftovers", sorted(leftoverStates())},
 		{"Reasons of leftovers", sorted(leftoverReasons())},
 		{"Results of events", sorted(eventResults())},
+		{"Notes", sorted(noteKinds())},
+		{"Verdicts", []string{"again", "done", "never"}},
+		{"Parts of messages", sorted(partsOf(t))},
+		{"Reasons of sources", sorted(watcher.Reasons())},
 		{"Kinds of failed requests", sorted(planetKinds())},
 		{"Priorities", sorted(priorities())},
 		{"Kinds of errors of the store", sorted(storeKinds())},

@@ -99,6 +99,7 @@ type families struct {
 	up, size                                           *prometheus.Desc
 	recorded, info, state, reason, versionInfo, params *prometheus.Desc
 	leftover, leftoverReason, attempts                 *prometheus.Desc
+	note, noteAt                                       *prometheus.Desc
 	blocked, blockedSince                              *prometheus.Desc
 	moments                                            []moment
 	facts                                              []fact
@@ -127,6 +128,10 @@ func newFamilies() *families {
 			"1 for what is known of a verify object in the bucket, 0 for everything else it could be.", "state"),
 		leftoverReason: ofDestination("rotatord_leftover_reason",
 			"Always 1. Exactly one series a destination: the reason for what rotatord_leftover says, or none.", "reason"),
+		note: ofDestination("rotatord_note",
+			"1 while an event has told this of the destination's secret and neither a newer version nor a success has ended it, else 0.", "kind"),
+		noteAt: ofDestination("rotatord_note_timestamp_seconds",
+			"When that happened, as the event says. No series while rotatord_note is 0.", "kind"),
 		attempts: ofDestination("rotatord_attempts_total",
 			"Attempts to give Planet a version since the store was made, by how they ended. Restarts do not reset it.", "outcome", "reason"),
 		blocked: prometheus.NewDesc("rotatord_account_blocked",
@@ -140,7 +145,7 @@ func newFamilies() *families {
 
 func (f *families) describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{f.up, f.size, f.recorded, f.info, f.state, f.reason, f.versionInfo, f.params,
-		f.leftover, f.leftoverReason, f.attempts, f.blocked, f.blockedSince} {
+		f.leftover, f.leftoverReason, f.note, f.noteAt, f.attempts, f.blocked, f.blockedSince} {
 		ch <- d
 	}
 	for _, m := range f.moments {

@@ -17,8 +17,10 @@ import (
 	"github.com/prometheus/common/model"
 	"go.uber.org/goleak"
 
+	"github.com/rotatord/rotatord/credential"
 	"github.com/rotatord/rotatord/planet"
 	"github.com/rotatord/rotatord/store"
+	"github.com/rotatord/rotatord/watcher"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -83,6 +85,7 @@ func fullRecord(name string) store.Record {
 			NextLook:    at(410),
 			LastSuccess: at(420),
 			Paused:      &store.Paused{Since: at(430), Note: mustNotShow},
+			Notes:       []store.Note{{Kind: credential.EventRotationFailed, Source: mustNotShow, Version: mustNotShow, Time: at(440)}},
 		},
 	}
 }
@@ -90,7 +93,8 @@ func fullRecord(name string) store.Record {
 func options(s Reader) Options {
 	return Options{
 		Store: s, Destinations: []string{"prod", "dev"}, Accounts: []string{"planet"},
-		Sources: []string{"file", "schedule"}, Steps: []string{"list", "patch"}, Version: "1.2.3",
+		Sources: []string{"file", "schedule", "queue"}, Transports: []string{"queue"}, Parts: []string{"plain", "not_json"},
+		Refusals: []string{"bad_signature"}, Steps: []string{"list", "patch"}, Version: "1.2.3",
 	}
 }
 
@@ -121,8 +125,17 @@ func everything(t *testing.T) *Metrics {
 	}
 	o := options(f)
 	o.StoreSize = func() (int64, error) { return 4096, nil }
+	o.SourceStates = func() []SourceState {
+		return []SourceState{{Source: "queue", Up: true, Since: at(700), LastMessage: at(710)}, {Source: mustNotShow}}
+	}
 	m := newMetrics(t, o)
 	m.Event("file", EventMatched)
+	m.Message("queue", watcher.Done)
+	m.Part("queue", "plain")
+	m.Part("queue", mustNotShow)
+	m.Trouble("queue", watcher.ReasonDenied)
+	m.Refused("queue", "bad_signature")
+	m.Missed([]string{"queue"})
 	StepObserver[string](m)("prod", "patch", 2*time.Second)
 	m.PlanetObserver("planet")(planet.Observation{Method: "PATCH", Route: "/destinations/v1/{id}", Status: 200, Duration: time.Second})
 	m.TurnObserver("planet")(time.Second, true, true)

@@ -52,6 +52,16 @@ type Options struct {
 	// Sources are where events may come from, the names of the watchers and
 	// "person". Events from elsewhere count as "other".
 	Sources []string
+	// Transports are the configured sources of messages among Sources.
+	Transports []string
+	// SourceStates tells how they stand; nil means that nobody knows.
+	SourceStates func() []SourceState
+	// Parts are the words for parts of messages, see payload.Shapes and
+	// payload.Kinds. Others count as "other".
+	Parts []string
+	// Refusals are the reasons why webhooks refuse requests. Others count as
+	// "other".
+	Refusals []string
 	// Steps are the timed parts of a look, see rotation.Steps. Others count as
 	// "other".
 	Steps []string
@@ -72,6 +82,7 @@ type Metrics struct {
 	logger   *slog.Logger
 	counters *counters
 	turns    *turns
+	arrivals *arrivals
 }
 
 // New checks the options and registers everything. It reads nothing and
@@ -94,13 +105,14 @@ func New(o Options) (*Metrics, error) {
 		logger:   o.Logger,
 		counters: newCounters(o),
 		turns:    newTurns(o.Accounts),
+		arrivals: newArrivals(o),
 	}
 	build := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name:        "rotatord_build_info",
 		Help:        "Always 1. The labels tell the version of rotatord and the Go release that it was built with.",
 		ConstLabels: prometheus.Labels{"version": clean(o.Version), "goversion": runtime.Version()},
 	}, func() float64 { return 1 })
-	all := append(m.counters.all(), build, m.turns, newCollector(o),
+	all := append(append(m.counters.all(), m.arrivals.all()...), build, m.turns, newCollector(o),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, c := range all {
 		if err := m.registry.Register(c); err != nil {
@@ -120,7 +132,8 @@ func (o *Options) validate() error {
 	for _, list := range []struct {
 		what  string
 		names []string
-	}{{"destination", o.Destinations}, {"account", o.Accounts}, {"event source", o.Sources}, {"step", o.Steps}} {
+	}{{"destination", o.Destinations}, {"account", o.Accounts}, {"event source", o.Sources}, {"transport", o.Transports},
+		{"part of a message", o.Parts}, {"refusal", o.Refusals}, {"step", o.Steps}} {
 		names := slices.Sorted(slices.Values(list.names))
 		for i, name := range names {
 			switch {

@@ -46,7 +46,7 @@ func TestEventsAreCountedBySourceAndResult(t *testing.T) {
 	m.Event("schedule", EventFailed)
 	m.Event("nobody-told-me", EventUnmatched)
 	want := map[string]float64{}
-	for _, source := range []string{"file", "schedule", "other"} {
+	for _, source := range []string{"file", "schedule", "queue", "other"} {
 		for _, result := range eventResults() {
 			want["result="+string(result)+",source="+source] = 0
 		}

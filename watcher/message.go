@@ -86,6 +86,21 @@ type Health interface {
 	Down(err error)
 }
 
+// Settler is an optional ability of a Health: to hear of each message that is
+// acknowledged, by its id, once the queue has confirmed it. A transport asks
+// for it with a type assertion. It is what lets "rotatord events test" show
+// the last link of the chain.
+type Settler interface {
+	Settled(id string)
+}
+
+// Settled tells a Health of an acknowledged message, if it wants to hear.
+func Settled(h Health, id string) {
+	if s, ok := h.(Settler); ok {
+		s.Settled(id)
+	}
+}
+
 // Reason says why a source can't be used. The set is closed: metrics use it as
 // a label.
 type Reason string
