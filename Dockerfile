@@ -5,9 +5,9 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG VERSION=dev
-# timetzdata: time zones for CRON_TZ, which the final image has no files for.
+# The tags are the Makefile's, which says what they are for.
 # The version comes as an argument, so that git and its history need not be in the image.
-RUN CGO_ENABLED=0 go build -buildvcs=false -trimpath -tags timetzdata -ldflags "-s -w -X main.version=${VERSION}" -o /out/rotatord ./cmd/rotatord \
+RUN CGO_ENABLED=0 go build -buildvcs=false -trimpath -tags timetzdata,grpcnotrace -ldflags "-s -w -X main.version=${VERSION}" -o /out/rotatord ./cmd/rotatord \
  && mkdir -p /out/state
 
 FROM scratch

@@ -109,8 +109,8 @@ func (c *checker) key(table string, a *Account) {
 	case first == "":
 		c.bad(table, "api_key_env", "is missing: where does this account's key come from?", hint)
 	}
-	c.variable(table, "api_key_env", a.APIKeyEnv)
-	c.variable(table, "bearer_token_env", a.BearerTokenEnv)
+	c.variable(table, "api_key_env", a.APIKeyEnv, DefaultKeyEnv, "key")
+	c.variable(table, "bearer_token_env", a.BearerTokenEnv, "PLANET_TOKEN", "token")
 	if c.isSet(table, "api_key") && !a.APIKey.Empty() {
 		c.warn(c.at(table, "api_key"), table+".api_key", "the key stands in the configuration file", "better is api_key_file, or api_key_env")
 		if !headerSafe(a.APIKey.Bytes()) {
@@ -144,14 +144,15 @@ func headerSafe(b []byte) bool {
 
 // variable checks that an environment variable is there. Its name is shown
 // only when it is written as names of variables are: a key that was put where
-// its variable's name belongs has lower-case letters.
-func (c *checker) variable(table, key, name string) {
+// its variable's name belongs has lower-case letters. example and what are for
+// the message: the name of such a variable, and what it holds.
+func (c *checker) variable(table, key, name, example, what string) {
 	if name == "" {
 		return
 	}
 	for i, r := range name {
 		if (r < 'A' || r > 'Z') && r != '_' && (i == 0 || r < '0' || r > '9') {
-			c.bad(table, key, "not the name of an environment variable", `write the name in capitals, "PL_API_KEY", and not the key itself`)
+			c.bad(table, key, "not the name of an environment variable", "write the name in capitals, "+strconv.Quote(example)+", and not the "+what+" itself")
 			return
 		}
 	}

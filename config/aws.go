@@ -86,20 +86,30 @@ func (c *checker) roleAccount(table string, r *AWSRole) (known bool) {
 	return false
 }
 
+const (
+	notARole        = "not the ARN of a role"
+	roleHint        = `write the ARN of the role to assume: "arn:aws:iam::123456789012:role/rotatord"`
+	notAnExternalID = "not an external id"
+	externalIDHint  = "2 to 1224 letters, digits and any of _+=,.@:/-, as in the role's trust policy; or leave it out"
+)
+
+func externalID(id string) bool {
+	return len(id) >= 2 && len(id) <= 1224 && awsExternalID.MatchString(id)
+}
+
 func (c *checker) role(table string, r *AWSRole, known bool) {
-	const hint = `write the ARN of the role to assume: "arn:aws:iam::123456789012:role/rotatord"`
 	arn := awsRole.FindStringSubmatch(r.RoleARN)
 	switch {
 	case c.typeProblem(table, "role_arn"):
 	case !c.isSet(table, "role_arn"):
-		c.bad(table, "role_arn", "is missing", hint)
+		c.bad(table, "role_arn", "is missing", roleHint)
 	case arn == nil || len(r.RoleARN) > 2048:
-		c.bad(table, "role_arn", "not the ARN of a role", hint)
+		c.bad(table, "role_arn", notARole, roleHint)
 	case known && arn[1] != r.Account:
 		c.warn(c.at(table, "role_arn"), table+".role_arn", "the role is of another AWS account than the secrets",
 			"right only if that account was given access to them; usually the role is one of the secrets' account")
 	}
-	if id := r.ExternalID; c.isSet(table, "external_id") && (len(id) < 2 || len(id) > 1224 || !awsExternalID.MatchString(id)) {
-		c.bad(table, "external_id", "not an external id", "2 to 1224 letters, digits and any of _+=,.@:/-, as in the role's trust policy; or leave it out")
+	if c.isSet(table, "external_id") && !externalID(r.ExternalID) {
+		c.bad(table, "external_id", notAnExternalID, externalIDHint)
 	}
 }

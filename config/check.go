@@ -24,6 +24,10 @@ func (c *checker) all() {
 	c.store()
 	c.listen()
 	c.aws()
+	c.google()
+	c.cfg.Azure.CAFile = resolve(c.file, c.cfg.Azure.CAFile)
+	c.vault()
+	c.sources()
 	c.settings("defaults", &c.cfg.Defaults)
 	c.accounts()
 	c.drain()
@@ -131,16 +135,17 @@ func objectName(s string) bool {
 }
 
 // url checks an address and drops its trailing slash.
-func (c *checker) url(table, key string, value *string, example string) {
+func (c *checker) url(table, key string, value *string, example string) (ok bool) {
 	clean, problem := cleanURL(*value)
 	switch {
 	case problem != "":
 		c.bad(table, key, problem, "write "+example)
-		return
+		return false
 	case strings.HasPrefix(clean, "http://") && !loopbackURL(clean):
 		c.warn(c.at(table, key), join(table, key), "goes over the network without encryption, and keys with it", "write https://")
 	}
 	*value = clean
+	return true
 }
 
 func (c *checker) destinations() {

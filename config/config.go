@@ -37,9 +37,9 @@ type Config struct {
 	// in the files of conf.d, were resolved against its folder. It is empty
 	// after [WithoutFile].
 	File string `toml:"-"`
-	// Sources are all files that were read: File, then those of conf.d in
+	// FilesRead are all files that were read: File, then those of conf.d in
 	// their order.
-	Sources []string `toml:"-"`
+	FilesRead []string `toml:"-"`
 	// Warnings are what works and should not be left so. They never stop a
 	// start.
 	Warnings Problems `toml:"-"`
@@ -50,6 +50,15 @@ type Config struct {
 	Engine Engine `toml:"engine"`
 	Files  Files  `toml:"files"`
 	AWS    AWS    `toml:"aws"`
+	Google Google `toml:"google"`
+	Azure  Azure  `toml:"azure"`
+	Vault  Vault  `toml:"vault"`
+
+	// Source is where events come from, Events and Webhooks what holds for all
+	// of them.
+	Source   Sources  `toml:"source"`
+	Events   Events   `toml:"events"`
+	Webhooks Webhooks `toml:"webhooks"`
 
 	// Defaults are the settings of every destination that does not set its own.
 	Defaults Settings `toml:"defaults"`

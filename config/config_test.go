@@ -21,7 +21,7 @@ const oneDestination = "[[destination]]\nname = \"my-s3-CKxV9io\"\nsecret = \"fi
 func TestTheSmallestConfigurationHasEveryDefault(t *testing.T) {
 	cfg := parseString(t, oneDestination)
 	want := Default()
-	want.File, want.Sources = "rotatord.toml", []string{"rotatord.toml"}
+	want.File, want.FilesRead = "rotatord.toml", []string{"rotatord.toml"}
 	want.Store.Dir = StateDir(testEnv, os.Geteuid())
 	account := DefaultAccountSettings()
 	account.Name, account.APIKeyEnv = "default", "PL_API_KEY"

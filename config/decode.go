@@ -145,6 +145,7 @@ func (d *decoder) fragment(root *node) {
 var (
 	typeDuration = reflect.TypeFor[Duration]()
 	typeValue    = reflect.TypeFor[credential.Value]()
+	typeTexts    = reflect.TypeFor[[]string]()
 )
 
 // value decodes one key by the type of its field.
@@ -166,6 +167,8 @@ func (d *decoder) value(n *node, dst reflect.Value, f field, path string) {
 		}
 	case f.typ.Kind() == reflect.Map:
 		d.pointers(n, dst, path)
+	case f.typ == typeTexts:
+		d.texts(n, dst, path)
 	case f.typ.Kind() == reflect.Slice:
 		d.list(n, dst, path)
 	case f.typ.Kind() == reflect.Struct:
@@ -279,7 +282,24 @@ func (d *decoder) pointers(n *node, dst reflect.Value, path string) {
 	dst.Set(reflect.ValueOf(m))
 }
 
-// list decodes [[account]], [[destination]] and [[aws.role]].
+// texts decodes a list of text. Each element has a place of its own.
+func (d *decoder) texts(n *node, dst reflect.Value, path string) {
+	const write = `a list of text in quotes: ["one", "two"]`
+	if !d.expect(n, kindList, path, write) {
+		return
+	}
+	var list []string
+	for _, item := range n.items {
+		var s string
+		full := path + "[" + strconv.Itoa(len(list)) + "]"
+		d.set[full] = item.at
+		d.text(item, reflect.ValueOf(&s).Elem(), field{}, full)
+		list = append(list, s)
+	}
+	dst.Set(reflect.ValueOf(list))
+}
+
+// list decodes [[account]], [[destination]], [[aws.role]] and the sources.
 func (d *decoder) list(n *node, dst reflect.Value, path string) {
 	if n.kind == kindTable {
 		d.refuse(n, path, "is one table, and there may be several", "[["+path+"]] with two brackets")
@@ -307,6 +327,13 @@ func (d *decoder) list(n *node, dst reflect.Value, path string) {
 			e.Pos = item.at
 		case *AWSRole:
 			e.Pos = item.at
+		case *StorageQueueSource:
+			*e = DefaultStorageQueue()
+		case *WebhookSource:
+			*e = DefaultWebhook()
+		}
+		if s, ok := element.Interface().(interface{ common() *Source }); ok {
+			s.common().Pos = item.at
 		}
 		d.table(item, element.Elem(), full)
 		dst.Set(reflect.Append(dst, element.Elem()))

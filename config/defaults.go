@@ -29,6 +29,10 @@ func Default() Config {
 		Admin:  Admin{Listen: "127.0.0.1:9464"},
 		Engine: Engine{Workers: 32, DrainTimeout: Duration(160 * time.Second)},
 		Files:  Files{Poll: Duration(time.Minute), Settle: Duration(250 * time.Millisecond)},
+		Vault: Vault{Auth: VaultToken, TokenEnv: "VAULT_TOKEN", AuthMount: "kubernetes",
+			JWTFile: "/var/run/secrets/kubernetes.io/serviceaccount/token"},
+		Events:   Events{MissedAfter: Duration(5 * time.Minute)},
+		Webhooks: Webhooks{RequestsPerSecond: 20},
 		Defaults: Settings{
 			Schedule:          "*/15 * * * *",
 			ScheduleJitter:    Duration(30 * time.Second),
@@ -74,4 +78,14 @@ func StateDir(env func(string) string, uid int) string {
 		return filepath.Join(home, ".local", "state", "rotatord")
 	}
 	return ""
+}
+
+// DefaultStorageQueue is a storage queue with every default.
+func DefaultStorageQueue() StorageQueueSource {
+	return StorageQueueSource{Poll: Duration(2 * time.Second)}
+}
+
+// DefaultWebhook is a webhook with every default.
+func DefaultWebhook() WebhookSource {
+	return WebhookSource{Tolerance: Duration(5 * time.Minute)}
 }

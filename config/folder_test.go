@@ -31,7 +31,7 @@ func TestFilesOfTheFolderBelongToTheConfigurationInTheOrderOfTheirNames(t *testi
 		t.Fatal(err)
 	}
 	in := func(name string) string { return filepath.Join(dir, "conf.d", name) }
-	if diff := cmp.Diff([]string{main, in("10.toml"), in("9.toml"), in("accounts.toml"), in("b.toml"), in("empty.toml")}, cfg.Sources); diff != "" {
+	if diff := cmp.Diff([]string{main, in("10.toml"), in("9.toml"), in("accounts.toml"), in("b.toml"), in("empty.toml")}, cfg.FilesRead); diff != "" {
 		t.Errorf("sources: %s", diff)
 	}
 	type seen struct {
@@ -79,7 +79,7 @@ func TestAMountedConfigMapIsReadOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{main, filepath.Join(dir, "conf.d/team.toml")}, cfg.Sources); diff != "" {
+	if diff := cmp.Diff([]string{main, filepath.Join(dir, "conf.d/team.toml")}, cfg.FilesRead); diff != "" {
 		t.Error(diff)
 	}
 	if len(cfg.Destinations) != 1 || cfg.Log.Level != "debug" {
@@ -100,8 +100,8 @@ func TestTheMainFileMayHoldCommentsOnly(t *testing.T) {
 func TestParseReadsNoOtherFile(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write(t, "conf.d/a.toml", "[[destination]]\nname = \"b\"\nsecret = \"file:///b\"\n")
-	if cfg := parseString(t, oneDestination); len(cfg.Destinations) != 1 || len(cfg.Sources) != 1 {
-		t.Errorf("destinations %v of %v", cfg.Destinations, cfg.Sources)
+	if cfg := parseString(t, oneDestination); len(cfg.Destinations) != 1 || len(cfg.FilesRead) != 1 {
+		t.Errorf("destinations %v of %v", cfg.Destinations, cfg.FilesRead)
 	}
 }
 

@@ -65,7 +65,7 @@ func Load(path string, env func(string) string, shapes ...Shape) (*Config, error
 				Message: "everybody on this machine can read this file and the key in it", Hint: "chmod o-r, and then replace the key"})
 		}
 	}
-	cfg.Warnings.sort(cfg.Sources)
+	cfg.Warnings.sort(cfg.FilesRead)
 	return cfg, nil
 }
 
@@ -126,7 +126,7 @@ func parse(sources []source, problems Problems, env func(string) string, shapes 
 	c.problems, c.incomplete = problems, len(problems) > 0
 	trees, empty := make([]*node, len(sources)), true
 	for i, s := range sources {
-		cfg.Sources = append(cfg.Sources, s.name)
+		cfg.FilesRead = append(cfg.FilesRead, s.name)
 		trees[i] = c.tree(s)
 		empty = empty && trees[i] != nil && len(trees[i].fields) == 0
 	}
@@ -147,7 +147,7 @@ func parse(sources []source, problems Problems, env func(string) string, shapes 
 	if len(c.problems) > 0 {
 		return nil, c.fail()
 	}
-	c.warnings.sort(cfg.Sources)
+	c.warnings.sort(cfg.FilesRead)
 	cfg.Warnings = c.warnings
 	return &cfg, nil
 }
@@ -185,7 +185,7 @@ func (d *decoder) fail() error {
 	for _, a := range d.cfg.Accounts {
 		a.APIKey.Clear()
 	}
-	d.problems.sort(d.cfg.Sources)
+	d.problems.sort(d.cfg.FilesRead)
 	return d.problems
 }
 

@@ -32,6 +32,9 @@ func suggest(key string, table reflect.Type) string {
 	}
 	for _, t := range tables() {
 		if t.typ != table && slices.Contains(keysOf(t.typ), key) {
+			if t.typ == reflect.TypeFor[Sources]() {
+				return "write [[" + join(t.path, key) + "]]" // it has no keys of its own to belong under
+			}
 			return "it belongs under " + t.header()
 		}
 	}
@@ -58,7 +61,7 @@ func tables() []tableType {
 	for i := 0; i < len(all); i++ {
 		for _, f := range fieldsOf(all[i].typ) {
 			switch t := f.typ; {
-			case t.Kind() == reflect.Slice:
+			case t.Kind() == reflect.Slice && t != typeTexts:
 				all = append(all, tableType{join(all[i].path, f.key), t.Elem(), true})
 			case t.Kind() == reflect.Struct && t != typeValue:
 				all = append(all, tableType{join(all[i].path, f.key), t, false})

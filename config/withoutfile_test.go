@@ -29,7 +29,7 @@ func TestWithoutAFileItIsTheConfigurationOfTheSmallestOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	small := parseString(t, oneDestination)
-	small.File, small.Sources, small.Destinations = "", nil, nil
+	small.File, small.FilesRead, small.Destinations = "", nil, nil
 	if diff := cmp.Diff(small, cfg, withoutPositions); diff != "" {
 		t.Errorf("-with +without:\n%s", diff)
 	}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/johannesboyne/gofakes3"
+
+	"github.com/rotatord/rotatord/internal/sigv4"
 )
 
 // maxObject bounds what one put may store.
@@ -91,8 +93,8 @@ func (s *Server) serve(r *http.Request) (*answer, error) {
 	defer func() { s.requests = append(s.requests, note) }()
 	to := targetOf(r)
 	note.Bucket, note.Key = to.bucket, to.key
-	if claim, ok := parseAuthorization(r.Header.Get("Authorization")); ok {
-		note.KeyID = claim.id
+	if claim, ok := sigv4.Parse(r.Header.Get("Authorization")); ok {
+		note.KeyID = claim.ID
 	}
 	if s.down {
 		return nil, errDown
@@ -119,9 +121,9 @@ func (s *Server) admit(r *http.Request, to target, body []byte) ([]byte, *refusa
 	if no != nil {
 		return nil, no
 	}
-	if region := s.regions[to.bucket]; region != "" && region != claim.region {
+	if region := s.regions[to.bucket]; region != "" && region != claim.Region {
 		return nil, &refusal{http.StatusBadRequest, "AuthorizationHeaderMalformed",
-			"The authorization header is malformed; the region '" + claim.region + "' is wrong; expecting '" + region + "'"}
+			"The authorization header is malformed; the region '" + claim.Region + "' is wrong; expecting '" + region + "'"}
 	}
 	plain, no := payload(r, body)
 	if no != nil {

@@ -141,6 +141,9 @@ func remarks(now time.Time, st app.Status) (said []string) {
 	if l := st.Leftover; l.State == "present" {
 		said = append(said, "a planetverify.txt lies in the bucket, from "+ago(now, l.LastModified))
 	}
+	for _, n := range st.Notes {
+		said = append(said, noteWords(n.Kind)+", "+ago(now, n.Time)+" (told by "+n.Source+")")
+	}
 	if a := st.Archived; a != nil {
 		said = append(said, "archived "+ago(now, *a)+": it takes no new orders, its credential is still rotated")
 	}

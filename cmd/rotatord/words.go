@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rotatord/rotatord/credential"
 	"github.com/rotatord/rotatord/internal/app"
 )
 
@@ -75,6 +76,21 @@ var checkWords = map[app.CheckResult]struct {
 	"skipped": {"–", "skipped", gray},
 }
 
+// noteWords says what an event has told of a secret.
+func noteWords(kind credential.EventKind) string {
+	switch kind {
+	case credential.EventRotationFailed:
+		return "the secret manager could not rotate the secret"
+	case credential.EventRotationAbandoned:
+		return "the secret manager has given up rotating the secret"
+	case credential.EventNearExpiry:
+		return "the current version of the secret will expire soon"
+	case credential.EventExpired:
+		return "the current version of the secret has expired"
+	}
+	return string(kind) // of another version's daemon
+}
+
 // leftoverWords is how the state of a leftover is shown.
 var leftoverWords = map[string]cell{
 	"":                {"-", gray},
@@ -110,6 +126,8 @@ func wanted(s app.Status) string {
 		return strings.ReplaceAll(advice[s.Reason], "NAME", s.Destination)
 	case len(s.Changed) > 0:
 		return "see whether the change was meant; if so: rotatord retry " + s.Destination
+	case len(s.Notes) > 0:
+		return "see to the rotation of the secret at its source; this ends with the next version"
 	case s.Leftover.State == "present":
 		return "remove the leftover from the bucket, and let the key delete objects"
 	}
@@ -118,7 +136,7 @@ func wanted(s app.Status) string {
 
 // alerts tells whether a person should look at a destination.
 func alerts(s app.Status) bool {
-	return s.Paused == nil && s.State.Alerting() || len(s.Changed) > 0 || s.Leftover.State == "present"
+	return s.Paused == nil && s.State.Alerting() || len(s.Changed) > 0 || len(s.Notes) > 0 || s.Leftover.State == "present"
 }
 
 // ago says how long ago something was, roughly.

@@ -32,6 +32,7 @@ import (
 	"github.com/rotatord/rotatord/watcher"
 	filewatcher "github.com/rotatord/rotatord/watcher/file"
 	"github.com/rotatord/rotatord/watcher/schedule"
+	"github.com/rotatord/rotatord/watcher/webhook"
 )
 
 // Options are what an App is built of.
@@ -53,16 +54,19 @@ type App struct {
 	engine   *rotation.Engine
 	metrics  *metrics.Metrics
 	watchers []watcher.Watcher
+	events   *events
 	api      *web.API
 	version  string
 	ready    chan struct{} // closed once Run has started everything
 	admin    string        // where the admin listener is, once ready
+	hooks    string        // where the listener for webhooks is, once ready
 	hangUp   []func()      // end the connections that nobody uses any more
 }
 
 // Open takes the store and builds everything; it starts nothing. The caller
 // closes the App.
 func Open(ctx context.Context, o Options) (*App, error) {
+	silenceAzure()
 	st, err := store.Open(ctx, store.Options{Dir: o.Config.Store.Dir, KeepHistory: o.Config.Store.History.Std(), Logger: o.Logger})
 	if err != nil {
 		return nil, err
@@ -76,8 +80,8 @@ func Open(ctx context.Context, o Options) (*App, error) {
 
 func build(ctx context.Context, o Options, st *store.Store) (*App, error) {
 	cfg := o.Config
-	m, err := metrics.New(metrics.Options{Store: st, StoreSize: sizeOf(cfg.Store.Dir), Destinations: names(cfg), Accounts: accountNames(cfg),
-		Sources: []string{"file", "schedule", rotation.SourcePerson}, Steps: stepNames(), Version: o.Version, Logger: o.Logger})
+	a := &App{cfg: cfg, log: o.Logger, store: st, version: o.Version, ready: make(chan struct{})}
+	m, err := a.newMetrics()
 	if err != nil {
 		return nil, err
 	}
@@ -85,8 +89,12 @@ func build(ctx context.Context, o Options, st *store.Store) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a.events, err = newEvents(cfg, source, m, o.Logger); err != nil {
+		return nil, err
+	}
 	opts := rotation.Options{
 		Store: st, Source: source, Workers: cfg.Engine.Workers, Logger: o.Logger, Observe: metrics.StepObserver[rotation.Step](m),
+		MissedAfter: cfg.Events.MissedAfter.Std(), Missed: func(_ string, sources []string) { m.Missed(sources) },
 	}
 	buckets := transports{given: o.Buckets, own: map[string]http.RoundTripper{}}
 	hangUp := []func(){buckets.hangUp, hangUpSource}
@@ -111,30 +119,47 @@ func build(ctx context.Context, o Options, st *store.Store) (*App, error) {
 		if err != nil {
 			return nil, fmt.Errorf("destination %q: %w", d.Name, err)
 		}
+		dest.Announcers = a.events.announcers(d.Secret)
 		opts.Destinations = append(opts.Destinations, dest)
 		records = append(records, store.Record{Destination: d.Name, Account: d.Account, Secret: d.Secret})
 	}
 	if err := st.Ensure(ctx, records); err != nil {
 		return nil, err
 	}
-	engine, err := rotation.New(opts)
-	if err != nil {
+	a.hangUp = hangUp
+	if a.engine, err = rotation.New(opts); err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, log: o.Logger, store: st, engine: engine, metrics: m, version: o.Version, ready: make(chan struct{}), hangUp: hangUp}
+	if err := a.events.connect(a.emit, a.engine.Matches, m); err != nil {
+		return nil, err
+	}
 	transport, err := buckets.trusting("")
 	if err != nil {
 		return nil, err
 	}
-	a.api = &web.API{Engine: engine, Store: st, Logger: o.Logger, Directory: newDirectory(cfg, clients, opts.Source, BucketKinds(transport))}
+	a.api = &web.API{Engine: a.engine, Store: st, Logger: o.Logger, Events: a.events, Directory: newDirectory(cfg, clients, opts.Source, BucketKinds(transport))}
 	if a.watchers, err = newWatchers(cfg, o.Logger); err != nil {
 		return nil, err
 	}
 	return a, nil
 }
 
-// newWatchers is the list of what events come from. A transport is one folder
-// below watcher/ and one entry here.
+// newMetrics makes a.metrics, which the parts that are built after it are
+// counted by.
+func (a *App) newMetrics() (*metrics.Metrics, error) {
+	cfg := a.cfg
+	transports := cfg.SourceNames()
+	m, err := metrics.New(metrics.Options{Store: a.store, StoreSize: sizeOf(cfg.Store.Dir), Destinations: names(cfg), Accounts: accountNames(cfg),
+		Sources: append([]string{"file", "schedule", rotation.SourcePerson}, transports...), Transports: transports,
+		SourceStates: func() []metrics.SourceState { return a.events.states() }, Parts: parts(), Refusals: refusals(),
+		Steps: stepNames(), Version: a.version, Logger: a.log})
+	a.metrics = m
+	return m, err
+}
+
+// newWatchers is the list of what notices changes by itself. A watcher is one
+// folder below watcher/ and one entry here; what only carries messages stands
+// in transports.
 func newWatchers(cfg *config.Config, log *slog.Logger) ([]watcher.Watcher, error) {
 	var entries []schedule.Entry
 	for _, d := range cfg.Destinations {
@@ -234,6 +259,14 @@ func accountNames(cfg *config.Config) []string {
 	out := make([]string, 0, len(cfg.Accounts))
 	for _, a := range cfg.Accounts {
 		out = append(out, a.Name)
+	}
+	return out
+}
+
+func refusals() []string {
+	var out []string
+	for _, r := range webhook.Refusals() {
+		out = append(out, string(r))
 	}
 	return out
 }

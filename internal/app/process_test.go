@@ -84,7 +84,7 @@ func (w *world) launch(mode string, prepare func(*exec.Cmd)) *process {
 	exe, err := os.Executable()
 	must(w.t, err)
 	p := &process{t: w.t, cmd: exec.Command(exe), log: &buffer{onWrite: w.event}, said: make(chan string, 100), gone: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), childEnv+"="+mode, childConfigEnv+"="+w.configFile())
+	p.cmd.Env = append(append(os.Environ(), w.env...), childEnv+"="+mode, childConfigEnv+"="+w.configFile())
 	p.cmd.Stderr = p.log
 	p.stdin, err = p.cmd.StdinPipe()
 	must(w.t, err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 
@@ -12,7 +13,10 @@ import (
 	"github.com/rotatord/rotatord/credential"
 	"github.com/rotatord/rotatord/providers"
 	"github.com/rotatord/rotatord/providers/aws"
+	"github.com/rotatord/rotatord/providers/azure"
 	"github.com/rotatord/rotatord/providers/file"
+	"github.com/rotatord/rotatord/providers/google"
+	"github.com/rotatord/rotatord/providers/vault"
 	"github.com/rotatord/rotatord/store"
 )
 
@@ -24,21 +28,65 @@ func newProviders(cfg *config.Config, st *store.Store, log *slog.Logger) (set pr
 	if err != nil {
 		return nil, nil, err
 	}
-	roles := map[string]aws.Role{}
-	for _, r := range cfg.AWS.Roles {
-		roles[r.Account] = aws.Role{ARN: r.RoleARN, ExternalID: r.ExternalID}
-	}
-	var t http.RoundTripper // nil for the provider's own
-	if cfg.AWS.CAFile != "" {
-		if t, err = awsTransport(cfg.AWS.CAFile); err != nil {
-			return nil, nil, fmt.Errorf("[aws] ca_file: %w", err)
-		}
-	}
-	amazon, err := aws.New(aws.Options{Endpoint: cfg.AWS.Endpoint, Roles: roles, Transport: t, Logger: log})
+	amazon, err := newAmazon(cfg.AWS, log)
 	if err != nil {
 		return nil, nil, err
 	}
-	return providers.Set{files.Kind(), amazon.Kind()}, amazon.Close, nil
+	goog, err := google.New(google.Options{Endpoint: cfg.Google.Endpoint, CAFile: cfg.Google.CAFile, Logger: log})
+	if err != nil {
+		return nil, nil, err
+	}
+	roots, err := certificates(cfg.Azure.CAFile)
+	if err != nil {
+		return nil, nil, fmt.Errorf("[azure] ca_file: %w", err)
+	}
+	microsoft, err := azure.New(azure.Options{RootCAs: roots, Logger: log})
+	if err != nil {
+		return nil, nil, err
+	}
+	kv, err := newVault(cfg.Vault, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	return providers.Set{files.Kind(), amazon.Kind(), goog.Kind(), microsoft.Kind(), kv.Kind()}, func() {
+		amazon.Close()
+		goog.Close()
+		microsoft.Close()
+		kv.Close()
+	}, nil
+}
+
+func newAmazon(c config.AWS, log *slog.Logger) (*aws.Provider, error) {
+	roles := map[string]aws.Role{}
+	for _, r := range c.Roles {
+		roles[r.Account] = aws.Role{ARN: r.RoleARN, ExternalID: r.ExternalID}
+	}
+	var t http.RoundTripper // nil for the provider's own
+	var err error
+	if c.CAFile != "" {
+		if t, err = awsTransport(c.CAFile); err != nil {
+			return nil, fmt.Errorf("[aws] ca_file: %w", err)
+		}
+	}
+	return aws.New(aws.Options{Endpoint: c.Endpoint, Roles: roles, Transport: t, Logger: log})
+}
+
+func newVault(c config.Vault, log *slog.Logger) (*vault.Provider, error) {
+	c = c.OrEnvironment(os.Getenv)
+	roots, err := certificates(c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("[vault] ca_file: %w", err)
+	}
+	o := vault.Options{Address: c.Address, Namespace: c.Namespace, RootCAs: roots, Logger: log}
+	switch {
+	case c.Auth == config.VaultKubernetes:
+		o.Kubernetes = &vault.Kubernetes{Role: c.Role, Mount: c.AuthMount, JWTFile: c.JWTFile}
+	case c.TokenFile != "":
+		o.TokenFile = c.TokenFile
+	default:
+		o.Token = credential.NewValue([]byte(strings.TrimSpace(os.Getenv(c.TokenEnv))))
+	}
+	return vault.New(o)
 }
 
 // awsTransport trusts the certificates of a file beside the system's. No
@@ -57,7 +105,8 @@ func awsTransport(caFile string) (http.RoundTripper, error) {
 // SecretShapes are the names of secrets that this build can read, for the
 // configuration to check against.
 func SecretShapes() []config.Shape {
-	kinds := providers.Set{(*file.Provider)(nil).Kind(), (*aws.Provider)(nil).Kind()}
+	kinds := providers.Set{(*file.Provider)(nil).Kind(), (*aws.Provider)(nil).Kind(), (*google.Provider)(nil).Kind(),
+		(*azure.Provider)(nil).Kind(), (*vault.Provider)(nil).Kind()}
 	shapes := make([]config.Shape, 0, len(kinds))
 	for _, k := range kinds {
 		shapes = append(shapes, config.Shape{Example: k.Example, Match: k.Matches})

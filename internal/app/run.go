@@ -15,6 +15,7 @@ import (
 	"github.com/rotatord/rotatord/metrics"
 	"github.com/rotatord/rotatord/store"
 	"github.com/rotatord/rotatord/watcher"
+	"github.com/rotatord/rotatord/watcher/webhook"
 )
 
 // pruneEvery is how often old history is dropped.
@@ -49,7 +50,12 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	start("engine", a.engine.Run)
 	for _, w := range a.watchers {
-		start("watcher "+w.Name(), func(ctx context.Context) error { return w.Run(ctx, a.emit(w)) })
+		start("watcher "+w.Name(), func(ctx context.Context) error { return w.Run(ctx, a.emit(w.Name())) })
+	}
+	a.events.setRunning(true)
+	defer a.events.setRunning(false)
+	for _, s := range a.events.sources {
+		start("source "+s.name, func(ctx context.Context) error { return a.events.run(ctx, s) })
 	}
 	start("history", a.prune)
 	close(a.ready)
@@ -77,17 +83,17 @@ func (a *App) drain(ctx context.Context, parts *sync.WaitGroup) error {
 	return nil
 }
 
-// emit counts what a watcher emits and hands it to the engine.
-func (a *App) emit(w watcher.Watcher) watcher.Emit {
+// emit counts what a watcher or source emits and hands it to the engine.
+func (a *App) emit(source string) watcher.Emit {
 	return func(ctx context.Context, e credential.Event) error {
 		err := a.engine.Emit(ctx, e)
 		switch {
 		case err != nil:
-			a.metrics.Event(w.Name(), metrics.EventFailed)
+			a.metrics.Event(source, metrics.EventFailed)
 		case a.engine.Matches(e):
-			a.metrics.Event(w.Name(), metrics.EventMatched)
+			a.metrics.Event(source, metrics.EventMatched)
 		default:
-			a.metrics.Event(w.Name(), metrics.EventUnmatched)
+			a.metrics.Event(source, metrics.EventUnmatched)
 		}
 		return err
 	}
@@ -124,21 +130,34 @@ func (a *App) listen(ctx context.Context) ([]listener, error) {
 			return nil, fmt.Errorf("open the admin listener: %w: is another rotatord running? Set [admin] listen to another port, or to \"\" for none", err)
 		}
 		admin := web.Admin(web.AdminOptions{Metrics: a.Metrics(), Ready: a.readiness, Version: a.version})
-		out = append(out, a.server("admin listener", l, web.NewServer(admin, a.log)))
+		out = append(out, server("admin listener", l, web.NewServer(admin, a.log)))
 		a.admin = "http://" + l.Addr().String()
 		a.log.InfoContext(ctx, "admin listener is open", "address", l.Addr().String())
+	}
+	closeAll := func() {
+		for _, o := range out {
+			_ = o.serve(canceled())
+		}
+	}
+	hooks, err := a.events.listening.open(ctx)
+	if err != nil {
+		closeAll()
+		return nil, err
+	}
+	if hooks != nil {
+		out = append(out, a.events.server(hooks))
+		a.hooks = hooks.Addr().String()
+		a.log.InfoContext(ctx, "listener for webhooks is open", "address", a.hooks)
 	}
 	path := SocketPath(a.cfg.Store.Dir)
 	l, err := listenLocal(ctx, path)
 	if err != nil {
-		for _, o := range out {
-			_ = o.serve(canceled())
-		}
+		closeAll()
 		return nil, fmt.Errorf("open the local socket: %w", err)
 	}
 	local := web.NewServer(a.API(), a.log)
 	local.WriteTimeout = 0 // a sync may wait for minutes; only our own user gets here
-	return append(out, a.server("local socket", l, local)), nil
+	return append(out, server("local socket", l, local)), nil
 }
 
 // listenLocal opens the socket that other commands speak to. The store's lock
@@ -163,7 +182,12 @@ func canceled() context.Context {
 	return ctx
 }
 
-func (a *App) server(name string, l net.Listener, s *http.Server) listener {
+// server of the webhooks.
+func (ev *events) server(l net.Listener) listener {
+	return server("listener for webhooks", l, webhook.NewServer(ev.handler, ev.log))
+}
+
+func server(name string, l net.Listener, s *http.Server) listener {
 	return listener{name, func(ctx context.Context) error {
 		s.BaseContext = func(net.Listener) context.Context { return context.WithoutCancel(ctx) }
 		done := make(chan error, 1)

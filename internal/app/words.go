@@ -33,6 +33,12 @@ type (
 	Change = web.Change
 	// Changed is what came of a Change.
 	Changed = web.Changed
+	// Source is how one source of events stands.
+	Source = web.Source
+	// EventTest asks for test messages.
+	EventTest = web.EventTest
+	// EventTested is how far one came.
+	EventTested = web.EventTested
 	// RemoteError is what was said instead of doing as asked.
 	RemoteError = web.RemoteError
 	// Entry is one line of the history.

@@ -51,9 +51,10 @@ type world struct {
 	// took over it.
 	onPatch atomic.Pointer[func(took time.Duration)]
 
-	account      string // more lines of [[account]]
-	defaults     string // more lines of [defaults]
-	top          string // lines before everything
+	account      string   // more lines of [[account]]
+	defaults     string   // more lines of [defaults]
+	top          string   // lines before everything
+	env          []string // more of the children's environment
 	destinations []*destination
 
 	mu   sync.Mutex
@@ -144,7 +145,11 @@ probe_schedule = "off"
 %s
 `, w.top, w.storeDir(), w.path("key"), w.planet.URL, w.account, w.defaults)
 	for _, d := range w.destinations {
-		fmt.Fprintf(&b, "[[destination]]\nname = %q\nsecret = %q\n%s\n", d.id, "file://"+d.path, d.settings)
+		secret := d.secret
+		if secret == "" {
+			secret = "file://" + d.path
+		}
+		fmt.Fprintf(&b, "[[destination]]\nname = %q\nsecret = %q\n%s\n", d.id, secret, d.settings)
 	}
 	w.write("rotatord.toml", []byte(b.String()))
 }
@@ -155,6 +160,8 @@ type destination struct {
 	id       string // in Planet, and so its name in the configuration
 	bucket   string
 	path     string // of the secret
+	secret   string // its name, where it is no file
+	version  string // of the newest value, where the secret is no file
 	settings string // more lines of its configuration
 	put      func(d *destination, k key)
 

@@ -32,6 +32,8 @@ const maxRequest = 1 << 20
 //	GET  /v1/destinations?name=D     destinations as Planet shows them
 //	POST /v1/destinations            make one
 //	POST /v1/destinations/change     rename, archive, bring back, make the default
+//	GET  /v1/sources                 how the sources of events stand
+//	POST /v1/events/test             send a message through each of them
 //
 // It has no authentication of its own: the socket lies in the store's
 // directory, which is its owner's alone.
@@ -41,7 +43,9 @@ type API struct {
 	// Directory does what concerns destinations themselves; may be nil, and
 	// then nobody can ask for it.
 	Directory Directory
-	Logger    *slog.Logger
+	// Events knows the sources of events; may be nil as well.
+	Events Events
+	Logger *slog.Logger
 }
 
 // Handler gives the API's handler.
@@ -60,6 +64,10 @@ func (a *API) Handler() http.Handler {
 		mux.HandleFunc("GET /v1/destinations", a.find)
 		mux.HandleFunc("POST /v1/destinations", typed(a.Directory.Create))
 		mux.HandleFunc("POST /v1/destinations/change", typed(a.Directory.Change))
+	}
+	if a.Events != nil {
+		mux.HandleFunc("GET /v1/sources", a.sources)
+		mux.HandleFunc("POST /v1/events/test", typed(a.Events.Test))
 	}
 	return mux
 }

@@ -37,6 +37,10 @@ type Status struct {
 	Archived  *time.Time      `json:"archived,omitempty"`
 	Paused    *store.Paused   `json:"paused,omitempty"`
 	Inflight  *store.Inflight `json:"inflight,omitempty"`
+	// Notes are what events told of the secret beside changes.
+	Notes []store.Note `json:"notes,omitempty"`
+	// Unannounced is a change that no event has told of so far.
+	Unannounced *store.Unannounced `json:"unannounced,omitempty"`
 }
 
 // StatusOf makes the Status of a record.
@@ -47,6 +51,7 @@ func StatusOf(r store.Record) Status {
 		Due: r.IsDue(), NextLook: r.NextLook, LastSuccess: r.LastSuccess,
 		Source: r.Source, Accepted: r.Accepted, Uncertain: r.Uncertain, Leftover: r.Leftover,
 		Changed: r.Changed, Archived: r.Archived, Paused: r.Paused, Inflight: r.Inflight,
+		Notes: r.Notes, Unannounced: r.Unannounced,
 	}
 	if s.State == "" {
 		s.State = store.StateNew

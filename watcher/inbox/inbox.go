@@ -125,8 +125,8 @@ func (b *Inbox) take(ctx context.Context, m watcher.Message) watcher.Verdict {
 	for _, k := range meaning.Unknown {
 		b.o.Counter.Part(b.o.Source, string(k))
 	}
-	if len(meaning.Unknown) > 0 {
-		b.complain(ctx, slog.LevelWarn, "message is not understood", "id", m.ID, "bytes", len(m.Body), "kinds", kinds(meaning.Unknown), "in_part", meaning.Understood())
+	if len(meaning.Unknown) > 0 && b.mayComplain("unknown") {
+		b.o.Logger.WarnContext(ctx, "message is not understood", "id", m.ID, "bytes", len(m.Body), "kinds", kinds(meaning.Unknown), "in_part", meaning.Understood())
 	}
 	if !meaning.Understood() {
 		return watcher.Never
@@ -134,8 +134,8 @@ func (b *Inbox) take(ctx context.Context, m watcher.Message) watcher.Verdict {
 	for _, e := range meaning.Events {
 		b.o.Counter.Part(b.o.Source, string(e.Shape))
 		if err := b.emit(ctx, m.ID, e.Event); err != nil {
-			if ctx.Err() == nil {
-				b.complain(ctx, slog.LevelWarn, "event could not be recorded and stays with its source", "id", m.ID, "error", err)
+			if ctx.Err() == nil && b.mayComplain("unrecorded") {
+				b.o.Logger.WarnContext(ctx, "event could not be recorded and stays with its source", "id", m.ID, "error", err)
 			}
 			return watcher.Again
 		}
@@ -186,20 +186,17 @@ func kinds(all []payload.Kind) []payload.Kind {
 	return some
 }
 
-// complain logs a problem, the same one at most once a minute: whoever can
-// send messages must not be able to fill a disk.
-func (b *Inbox) complain(ctx context.Context, level slog.Level, what string, args ...any) {
+// mayComplain lets a problem be logged once a minute: whoever can send messages
+// must not be able to fill a disk.
+func (b *Inbox) mayComplain(of string) bool {
 	now := time.Now()
 	b.mu.Lock()
-	last, ok := b.complained[what]
-	quiet := ok && now.Sub(last) < sameComplaint
-	if !quiet {
-		b.complained[what] = now
+	defer b.mu.Unlock()
+	if last, ok := b.complained[of]; ok && now.Sub(last) < sameComplaint {
+		return false
 	}
-	b.mu.Unlock()
-	if !quiet {
-		b.o.Logger.Log(ctx, level, what, args...)
-	}
+	b.complained[of] = now
+	return true
 }
 
 // Up implements watcher.Health.

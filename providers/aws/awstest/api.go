@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/rotatord/rotatord/internal/sigv4"
 )
 
 // seconds is how JSON 1.1 writes times: a number of seconds with milliseconds.
@@ -25,7 +27,7 @@ func (o object) set(name string, v any) object {
 	return o
 }
 
-func (s *Server) describe(k Key, c claim, q request) (any, *refusal) {
+func (s *Server) describe(k Key, c sigv4.Claim, q request) (any, *refusal) {
 	x, no := s.find(k, c, q)
 	if no != nil {
 		return nil, no
@@ -48,7 +50,7 @@ func markedForDeletion(x *secret) *refusal {
 		"You can't perform this operation on the secret because it was marked for deletion."}
 }
 
-func (s *Server) getValue(k Key, c claim, q request) (any, *refusal) {
+func (s *Server) getValue(k Key, c sigv4.Claim, q request) (any, *refusal) {
 	x, no := s.find(k, c, q)
 	if no == nil {
 		no = markedForDeletion(x)
@@ -122,7 +124,7 @@ func (s *Server) write(x *secret, q request, stages ...string) (string, *refusal
 	return id, nil
 }
 
-func (s *Server) putValue(k Key, c claim, q request) (any, *refusal) {
+func (s *Server) putValue(k Key, c sigv4.Claim, q request) (any, *refusal) {
 	x, no := s.find(k, c, q)
 	if no == nil {
 		no = markedForDeletion(x)
@@ -145,8 +147,8 @@ func (x *secret) stagesOf(id string) []string {
 	return past{labels: x.labels}.stages()[id]
 }
 
-func (s *Server) createSecret(k Key, c claim, q request) (any, *refusal) {
-	x, no := s.create(c.region, k.Account, q.Name)
+func (s *Server) createSecret(k Key, c sigv4.Claim, q request) (any, *refusal) {
+	x, no := s.create(c.Region, k.Account, q.Name)
 	if no != nil {
 		return nil, no
 	}
@@ -162,7 +164,7 @@ func (s *Server) createSecret(k Key, c claim, q request) (any, *refusal) {
 	return out.set("VersionId", id), nil
 }
 
-func (s *Server) updateSecret(k Key, c claim, q request) (any, *refusal) {
+func (s *Server) updateSecret(k Key, c sigv4.Claim, q request) (any, *refusal) {
 	x, no := s.find(k, c, q)
 	if no == nil {
 		no = markedForDeletion(x)
@@ -182,7 +184,7 @@ func (s *Server) updateSecret(k Key, c claim, q request) (any, *refusal) {
 	return out.set("VersionId", id), nil
 }
 
-func (s *Server) updateStage(k Key, c claim, q request) (any, *refusal) {
+func (s *Server) updateStage(k Key, c sigv4.Claim, q request) (any, *refusal) {
 	x, no := s.find(k, c, q)
 	if no == nil {
 		no = markedForDeletion(x)
@@ -212,7 +214,7 @@ func (s *Server) updateStage(k Key, c claim, q request) (any, *refusal) {
 	return object{"ARN": x.arn, "Name": x.name}, nil
 }
 
-func (s *Server) deleteSecret(k Key, c claim, q request) (any, *refusal) {
+func (s *Server) deleteSecret(k Key, c sigv4.Claim, q request) (any, *refusal) {
 	x, no := s.find(k, c, q)
 	if no == nil {
 		no = markedForDeletion(x)
@@ -234,7 +236,7 @@ func (s *Server) deleteSecret(k Key, c claim, q request) (any, *refusal) {
 	return object{"ARN": x.arn, "Name": x.name, "DeletionDate": seconds(x.deleted)}, nil
 }
 
-func (s *Server) restoreSecret(k Key, c claim, q request) (any, *refusal) {
+func (s *Server) restoreSecret(k Key, c sigv4.Claim, q request) (any, *refusal) {
 	x, no := s.find(k, c, q)
 	if no != nil {
 		return nil, no
@@ -243,10 +245,10 @@ func (s *Server) restoreSecret(k Key, c claim, q request) (any, *refusal) {
 	return object{"ARN": x.arn, "Name": x.name}, nil
 }
 
-func (s *Server) listSecrets(k Key, c claim, _ request) (any, *refusal) {
+func (s *Server) listSecrets(k Key, c sigv4.Claim, _ request) (any, *refusal) {
 	list := []object{}
 	for _, x := range s.secrets {
-		if x.region == c.region && x.account == k.Account && x.deleted.IsZero() {
+		if x.region == c.Region && x.account == k.Account && x.deleted.IsZero() {
 			list = append(list, object{"ARN": x.arn, "Name": x.name})
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/rotatord/rotatord/internal/sigv4"
 )
 
 // maxBody is more than any request may be.
@@ -143,8 +145,8 @@ func (q request) value() Value { return Value{String: q.SecretString, Binary: q.
 func (s *Server) read(r *http.Request, body []byte, note *Request) request {
 	var q request
 	note.Service = "secretsmanager"
-	if c, ok := parseAuthorization(r.Header.Get("Authorization")); ok {
-		note.KeyID, note.Region = c.id, c.region
+	if c, ok := sigv4.Parse(r.Header.Get("Authorization")); ok {
+		note.KeyID, note.Region = c.ID, c.Region
 	}
 	target, isJSON := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "secretsmanager.")
 	if !isJSON && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
@@ -159,7 +161,7 @@ func (s *Server) read(r *http.Request, body []byte, note *Request) request {
 	return q
 }
 
-var actions = map[string]func(*Server, Key, claim, request) (any, *refusal){
+var actions = map[string]func(*Server, Key, sigv4.Claim, request) (any, *refusal){
 	"DescribeSecret":           (*Server).describe,
 	"GetSecretValue":           (*Server).getValue,
 	"PutSecretValue":           (*Server).putValue,
@@ -188,7 +190,7 @@ func (s *Server) act(r *http.Request, body []byte, q request, service string) (a
 
 // find gives the secret that a request names, after asking whether this key
 // may do this to it.
-func (s *Server) find(k Key, c claim, q request) (*secret, *refusal) {
+func (s *Server) find(k Key, c sigv4.Claim, q request) (*secret, *refusal) {
 	x, no := s.lookUp(k, c, q.SecretID)
 	if no != nil {
 		return nil, no
@@ -220,13 +222,13 @@ func notFound() *refusal {
 }
 
 // lookUp finds a secret by its name, its ARN, or its ARN without the suffix.
-func (s *Server) lookUp(k Key, c claim, id string) (*secret, *refusal) {
+func (s *Server) lookUp(k Key, c sigv4.Claim, id string) (*secret, *refusal) {
 	if id == "" {
 		return nil, &refusal{400, "InvalidParameterException", "You must provide a value for the SecretId parameter."}
 	}
 	if !strings.HasPrefix(id, "arn:") {
 		for _, x := range s.secrets {
-			if x.name == id && x.region == c.region && x.account == k.Account {
+			if x.name == id && x.region == c.Region && x.account == k.Account {
 				return x, nil
 			}
 		}
@@ -236,7 +238,7 @@ func (s *Server) lookUp(k Key, c claim, id string) (*secret, *refusal) {
 	if len(parts) != 7 || parts[2] != "secretsmanager" || parts[5] != "secret" {
 		return nil, invalidName()
 	}
-	if parts[3] != c.region {
+	if parts[3] != c.Region {
 		// Amazon looks in the region that it is asked in.
 		return nil, notFound()
 	}

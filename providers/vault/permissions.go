@@ -1,0 +1,92 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/rotatord/rotatord/credential"
+)
+
+// Missing implements providers.Checker. It asks sys/capabilities-self, which
+// the policy "default" permits, and where that is not permitted it tries: the
+// value is dropped at once.
+func (p *Provider) Missing(ctx context.Context, s credential.Secret) ([]string, error) {
+	n, err := p.open(ctx, s)
+	if err != nil {
+		return nil, asError(opCurrent, s, err)
+	}
+	paths := []string{n.data(), n.metadata()}
+	lacking, err := p.capabilities(ctx, paths)
+	var r *refusal
+	if errors.As(err, &r) && r.status == http.StatusForbidden && !r.badToken() {
+		lacking, err = p.try(ctx, n)
+	}
+	if err != nil {
+		return nil, asError(opCurrent, s, explain(ctx, err))
+	}
+	var missing []string
+	for _, path := range lacking {
+		missing = append(missing, `capability "read" on `+path)
+	}
+	slices.Sort(missing)
+	return missing, nil
+}
+
+// capabilities gives those of the paths that our token may not read.
+func (p *Provider) capabilities(ctx context.Context, paths []string) ([]string, error) {
+	var lacking []string
+	err := p.identified(ctx, func(token string) error {
+		lacking = nil
+		secret, err := as(p.plain, token).Logical().WriteWithContext(ctx, "sys/capabilities-self", map[string]any{"paths": paths})
+		if err != nil {
+			return refused(nil, err, token)
+		}
+		if secret == nil {
+			return misplaced("the answer names no capabilities")
+		}
+		for _, path := range paths {
+			can, ok := secret.Data[path].([]any)
+			if !ok {
+				return misplaced("the answer names no capabilities")
+			}
+			if !slices.Contains(can, any("read")) && !slices.Contains(can, any("root")) {
+				lacking = append(lacking, path)
+			}
+		}
+		return nil
+	})
+	return lacking, err
+}
+
+// try gives those of the secret's paths that are denied when they are read.
+func (p *Provider) try(ctx context.Context, n name) ([]string, error) {
+	var lacking []string
+	_, err := p.get(ctx, p.plain, n.metadata(), nil)
+	if err = denied(err, n.metadata(), &lacking); err != nil {
+		return nil, err
+	}
+	a, err := p.get(ctx, p.value, n.data(), url.Values{})
+	if a != nil {
+		clear(a.body)
+	}
+	return lacking, denied(err, n.data(), &lacking)
+}
+
+// denied notes a path that is denied. What else may be wrong with a secret is
+// not asked here; that nobody answered, or that our token is not accepted, is
+// an error.
+func denied(err error, path string, lacking *[]string) error {
+	var r *refusal
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &r), r.badToken(), r.status == http.StatusTooManyRequests, r.status >= http.StatusInternalServerError:
+		return err
+	case r.status == http.StatusForbidden:
+		*lacking = append(*lacking, path)
+	}
+	return nil
+}
