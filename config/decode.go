@@ -327,6 +327,8 @@ func (d *decoder) list(n *node, dst reflect.Value, path string) {
 			e.Pos = item.at
 		case *AWSRole:
 			e.Pos = item.at
+		case *EventGridSource:
+			*e = DefaultEventGrid()
 		case *StorageQueueSource:
 			*e = DefaultStorageQueue()
 		case *WebhookSource:

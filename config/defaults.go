@@ -80,6 +80,11 @@ func StateDir(env func(string) string, uid int) string {
 	return ""
 }
 
+// DefaultEventGrid is a webhook of Event Grid with every default.
+func DefaultEventGrid() EventGridSource {
+	return EventGridSource{Authority: "login.microsoftonline.com"}
+}
+
 // DefaultStorageQueue is a storage queue with every default.
 func DefaultStorageQueue() StorageQueueSource {
 	return StorageQueueSource{Poll: Duration(2 * time.Second)}

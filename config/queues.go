@@ -79,6 +79,7 @@ func (c *checker) serviceBus(table string, s *ServiceBusSource) {
 	case c.given(table, "namespace", hint) && (!hostName(s.Namespace) || !strings.Contains(s.Namespace, ".")):
 		c.bad(table, "namespace", "not the host name of a namespace", hint)
 	}
+	s.CAFile = resolve(c.file, s.CAFile)
 	c.busEntities(table, s)
 }
 

@@ -103,6 +103,8 @@ func TestTheReferenceHasTheTypesDefaultsAndBoundsOfTheCode(t *testing.T) {
 		switch table.path {
 		case "account":
 			value.Set(reflect.ValueOf(DefaultAccountSettings()))
+		case "source.event_grid":
+			value.Set(reflect.ValueOf(DefaultEventGrid()))
 		case "source.storage_queue":
 			value.Set(reflect.ValueOf(DefaultStorageQueue()))
 		case "source.webhook":

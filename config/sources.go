@@ -118,6 +118,8 @@ type ServiceBusSource struct {
 	// string is. With neither, Entra's identity counts.
 	ConnectionStringEnv  string `toml:"connection_string_env"`
 	ConnectionStringFile string `toml:"connection_string_file"`
+	// CAFile holds PEM certificates to trust beside the system's.
+	CAFile string `toml:"ca_file"`
 	// DeadLetter moves messages that nobody understands to the dead-letter
 	// queue rather than complete them.
 	DeadLetter bool `toml:"dead_letter"`
@@ -139,6 +141,14 @@ type EventGridSource struct {
 	// KeyEnv and KeyFile say where the shared key is.
 	KeyEnv  string `toml:"key_env"`
 	KeyFile string `toml:"key_file"`
+	// Authority is the host that issues the tokens.
+	Authority string `toml:"authority"`
+	// OpenHandshake answers the handshake of CloudEvents without proof of who
+	// asks; deliveries need it all the same.
+	OpenHandshake bool `toml:"open_handshake"`
+	// DeadLetter answers 400 to messages that nobody understands, which leaves
+	// them to the sender's dead-letter policy, rather than take and drop them.
+	DeadLetter bool `toml:"dead_letter"`
 }
 
 // PubSubPushSource is a webhook for a push subscription of Pub/Sub, which
@@ -151,6 +161,9 @@ type PubSubPushSource struct {
 	Audience string `toml:"audience"`
 	// ServiceAccount is the e-mail address that the token must be of.
 	ServiceAccount string `toml:"service_account"`
+	// DeadLetter answers 400 to messages that nobody understands, which leaves
+	// them to the sender's dead-letter policy, rather than take and drop them.
+	DeadLetter bool `toml:"dead_letter"`
 }
 
 // SNSSource is a webhook for Amazon SNS over HTTPS, which signs its messages.
@@ -161,6 +174,9 @@ type SNSSource struct {
 	// Topics are the ARNs of the topics that are taken; no other subscription
 	// is confirmed.
 	Topics []string `toml:"topics"`
+	// DeadLetter answers 400 to messages that nobody understands, which leaves
+	// them to the sender's dead-letter policy, rather than take and drop them.
+	DeadLetter bool `toml:"dead_letter"`
 }
 
 // WebhookSource takes requests that are signed as Standard Webhooks
@@ -175,6 +191,9 @@ type WebhookSource struct {
 	SecretFile string `toml:"secret_file"`
 	// Tolerance is how far the time in a request may be from ours.
 	Tolerance Duration `toml:"tolerance" min:"1s" max:"1h"`
+	// DeadLetter answers 400 to messages that nobody understands, which leaves
+	// them to the sender's dead-letter policy, rather than take and drop them.
+	DeadLetter bool `toml:"dead_letter"`
 }
 
 // entry is a source of any kind: the kind is its key below [source].

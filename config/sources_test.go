@@ -48,7 +48,7 @@ ca_file = "sqs.pem"
 		StorageQueue: []StorageQueueSource{{Source: Source{Name: "storage_queue"}, Queue: "http://127.0.0.1:10001/devstoreaccount1/rotatord",
 			Poll: Duration(2 * time.Second)}},
 		ServiceBus: []ServiceBusSource{{Source: Source{Name: "service_bus"}, Topic: "t", Subscription: "s", ConnectionStringFile: "/etc/rotatord/bus"}},
-		EventGrid:  []EventGridSource{{Source: Source{Name: "event_grid"}, Path: "/events/event-grid", KeyFile: "/run/key"}},
+		EventGrid:  []EventGridSource{{Source: Source{Name: "event_grid"}, Path: "/events/event-grid", KeyFile: "/run/key", Authority: "login.microsoftonline.com"}},
 		PubSubPush: []PubSubPushSource{{Source: Source{Name: "pubsub_push"}, Path: "/events/pubsub-push", Audience: "https://x/events",
 			ServiceAccount: "push@p.iam.gserviceaccount.com"}},
 		SNS: []SNSSource{{Source: Source{Name: "sns"}, Path: "/events/sns",

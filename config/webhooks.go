@@ -2,6 +2,7 @@ package config
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -123,7 +124,7 @@ func (c *checker) path(table string, s Source, path *string, first map[string]Po
 func (c *checker) eventGrid(table string, s *EventGridSource) {
 	key := c.indirect(table, "key", "EVENT_GRID_KEY", &s.KeyEnv, &s.KeyFile)
 	entra := ""
-	for _, k := range []string{"tenant", "audience", "app_id"} {
+	for _, k := range []string{"tenant", "audience", "app_id", "authority"} {
 		if entra == "" && (c.isSet(table, k) || c.typeProblem(table, k)) {
 			entra = k
 		}
@@ -141,13 +142,21 @@ func (c *checker) eventGrid(table string, s *EventGridSource) {
 	if c.given(table, "tenant", "write the id of the tenant that issues the tokens: "+exampleGUID) && !guid.MatchString(s.Tenant) {
 		c.bad(table, "tenant", "not the id of a tenant", "write its id and not its name: "+exampleGUID)
 	}
-	if c.given(table, "audience", audienceHint) && !audience(s.Audience) {
-		c.bad(table, "audience", "not an audience", audienceHint)
+	const appHint = `write the id of the application that Event Grid asks tokens for, or its URI, whichever the tokens carry: "api://rotatord"`
+	if c.given(table, "audience", appHint) && !audience(s.Audience) {
+		c.bad(table, "audience", "not an audience", appHint)
+	}
+	if !slices.Contains(authorities, s.Authority) {
+		c.bad(table, "authority", "not a host of Entra", "write one of "+quoteAll(authorities))
 	}
 	if c.isSet(table, "app_id") && !guid.MatchString(s.AppID) {
 		c.bad(table, "app_id", "not the id of an application", "write its id and not its name: "+exampleGUID)
 	}
 }
+
+// authorities are the hosts of Entra: the public cloud, the US government's,
+// China's (Microsoft's list of national clouds).
+var authorities = []string{"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn"}
 
 const (
 	exampleGUID  = `"11111111-2222-3333-4444-555555555555"`

@@ -88,11 +88,13 @@ type Set []Kind
 
 // For finds the provider of a secret.
 func (set Set) For(s credential.Secret) (Kind, error) {
-	examples := make([]string, 0, len(set))
 	for _, k := range set {
 		if k.Matches(s) {
 			return k, nil
 		}
+	}
+	examples := make([]string, 0, len(set))
+	for _, k := range set {
 		examples = append(examples, k.Example)
 	}
 	return Kind{}, &Error{Op: "find provider of", Secret: s, Reason: ReasonInvalid,

@@ -38,22 +38,22 @@ func TestAReadThatLagsBehindItsEventIsNotBelieved(t *testing.T) {
 		w.rotate(0, next)
 		time.Sleep(10 * time.Second)
 		w.wantStored(0, next)
-		if w.src.hinted != 1 {
-			t.Errorf("%d questions after the event's version, want one", w.src.hinted)
+		if w.src.hints() != 1 {
+			t.Errorf("%d questions after the event's version, want one", w.src.hints())
 		}
 		// What the event said is settled: the next look does not ask for it again.
 		w.emit(credential.Event{Destination: w.destinations[0].Name, Source: "schedule"})
 		time.Sleep(time.Second)
-		if w.src.hinted != 1 {
-			t.Errorf("%d questions after the event's version, want one", w.src.hinted)
+		if w.src.hints() != 1 {
+			t.Errorf("%d questions after the event's version, want one", w.src.hints())
 		}
 		// Nor for a version that never was, once it has been looked for.
 		w.emit(credential.Event{Secret: w.destinations[0].Secret, Source: "mem", Version: "never was"})
 		time.Sleep(time.Minute)
 		w.emit(credential.Event{Destination: w.destinations[0].Name, Source: "schedule"})
 		time.Sleep(time.Minute)
-		if w.src.hinted != 2 {
-			t.Errorf("%d questions after two events' versions, want one each", w.src.hinted)
+		if w.src.hints() != 2 {
+			t.Errorf("%d questions after two events' versions, want one each", w.src.hints())
 		}
 		w.wantState(0, store.StateInSync, "")
 	})
@@ -154,6 +154,18 @@ func TestWhatIsHeardDuringAPauseIsNotLost(t *testing.T) {
 	})
 }
 
+func (s *source) hints() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hinted
+}
+
+func (w *world) eventsMissed() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.missed)
+}
+
 // announced makes events expected.
 func announced(w *world) {
 	w.missedAfter = 5 * time.Minute
@@ -183,7 +195,6 @@ func TestAChangeWhoseEventNeverCameIsCountedOnce(t *testing.T) {
 				w.start()
 				time.Sleep(14 * time.Minute) // the schedule looks a minute from now
 				secret, next := w.destinations[0].Secret, w.newKey("dest-00")
-				w.schedule = 10 * time.Hour
 				changed := time.Now()
 				w.src.put(secret, next)
 				if c.event > 0 && c.event < time.Minute {
@@ -206,8 +217,8 @@ func TestAChangeWhoseEventNeverCameIsCountedOnce(t *testing.T) {
 					w.emit(e)
 				}
 				time.Sleep(time.Hour)
-				if len(w.missed) != c.missed {
-					t.Errorf("%d events are missed, want %d: %q", len(w.missed), c.missed, w.missed)
+				if missed := w.eventsMissed(); len(missed) != c.missed {
+					t.Errorf("%d events are missed, want %d: %q", len(missed), c.missed, missed)
 				}
 				if r := w.record(0); r.Unannounced != nil {
 					t.Errorf("an event is still waited for: %+v", r.Unannounced)
@@ -224,8 +235,8 @@ func TestNothingIsMissedWhereNothingIsExpected(t *testing.T) {
 		time.Sleep(time.Minute)
 		w.src.put(w.destinations[0].Secret, w.newKey("dest-00"))
 		time.Sleep(time.Hour)
-		if len(w.missed) != 0 {
-			t.Errorf("missed: %q", w.missed)
+		if missed := w.eventsMissed(); len(missed) != 0 {
+			t.Errorf("missed: %q", missed)
 		}
 	})
 }

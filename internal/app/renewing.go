@@ -47,7 +47,7 @@ func (r *renewed) Name() string { return r.name }
 func (r *renewed) Send(ctx context.Context, body []byte) error {
 	t, _, err := r.open()
 	if err != nil {
-		return err
+		return &watcher.Error{Op: "send to", Source: r.name, Reason: watcher.ReasonInvalid, Err: err, Hint: "mend " + r.file}
 	}
 	s, ok := t.(watcher.Sender)
 	if !ok {

@@ -86,9 +86,13 @@ func (l *listening) transports(cfg *config.Config, log *slog.Logger) []configure
 			where = s.Namespace + "/" + where
 		}
 		all = append(all, configured{s.Source, "service_bus", where, "azure", func() (watcher.Transport, error) {
+			roots, err := certificates(s.CAFile)
+			if err != nil {
+				return nil, fmt.Errorf("ca_file: %w", err)
+			}
 			return renewing(s.Name, s.ConnectionStringFile, s.ConnectionStringEnv, func(connection credential.Value) (watcher.Transport, error) {
 				return servicebus.New(servicebus.Options{Name: s.Name, Namespace: s.Namespace, Queue: s.Queue, Topic: s.Topic,
-					Subscription: s.Subscription, ConnectionString: connection, DeadLetter: s.DeadLetter, Logger: log})
+					Subscription: s.Subscription, ConnectionString: connection, Roots: roots, DeadLetter: s.DeadLetter, Logger: log})
 			})
 		}})
 	}
@@ -107,6 +111,7 @@ func trusting(caFile string) (http.RoundTripper, error) {
 	}
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.TLSClientConfig = tlsTrusting(pool)
+	t.MaxIdleConnsPerHost = 16 // a source may have several requests under way
 	return t, nil
 }
 

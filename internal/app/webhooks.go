@@ -33,14 +33,14 @@ type listening struct {
 
 // webhooks is the list of sources that are called.
 func (l *listening) webhooks(cfg *config.Config, log *slog.Logger) []configured {
-	common := func(s config.Source, path string) webhook.Common {
-		return webhook.Common{Name: s.Name, Path: path, Rate: float64(cfg.Webhooks.RequestsPerSecond),
+	common := func(s config.Source, path string, deadLetter bool) webhook.Common {
+		return webhook.Common{Name: s.Name, Path: path, DeadLetter: deadLetter, Rate: float64(cfg.Webhooks.RequestsPerSecond),
 			Burst: 5 * cfg.Webhooks.RequestsPerSecond, Logger: log,
 			Refused: func(r webhook.Refusal) { l.metrics.Refused(s.Name, string(r)) }}
 	}
-	add := func(s config.Source, kind, path, manager string, open func(webhook.Common) (webhook.Endpoint, error)) configured {
+	add := func(s config.Source, kind, path string, deadLetter bool, manager string, open func(webhook.Common) (webhook.Endpoint, error)) configured {
 		return configured{s, kind, path, manager, func() (watcher.Transport, error) {
-			e, err := open(common(s, path))
+			e, err := open(common(s, path, deadLetter))
 			if err != nil {
 				return nil, err
 			}
@@ -50,8 +50,9 @@ func (l *listening) webhooks(cfg *config.Config, log *slog.Logger) []configured 
 	}
 	var all []configured
 	for _, s := range cfg.Source.EventGrid {
-		all = append(all, add(s.Source, "event_grid", s.Path, "azure", func(c webhook.Common) (webhook.Endpoint, error) {
-			o := webhook.EventGridOptions{Common: c, Tenant: s.Tenant, Audience: s.Audience, AppID: s.AppID, SelfURL: l.urlOf(s.Path)}
+		all = append(all, add(s.Source, "event_grid", s.Path, s.DeadLetter, "azure", func(c webhook.Common) (webhook.Endpoint, error) {
+			o := webhook.EventGridOptions{Common: c, Tenant: s.Tenant, Audience: s.Audience, AppID: s.AppID,
+				Authority: s.Authority, OpenHandshake: s.OpenHandshake, SelfURL: l.urlOf(s.Path)}
 			if s.KeyFile != "" || s.KeyEnv != "" {
 				o.Keys = keysOf(s.KeyFile, s.KeyEnv)
 			}
@@ -59,17 +60,17 @@ func (l *listening) webhooks(cfg *config.Config, log *slog.Logger) []configured 
 		}))
 	}
 	for _, s := range cfg.Source.PubSubPush {
-		all = append(all, add(s.Source, "pubsub_push", s.Path, "google", func(c webhook.Common) (webhook.Endpoint, error) {
+		all = append(all, add(s.Source, "pubsub_push", s.Path, s.DeadLetter, "google", func(c webhook.Common) (webhook.Endpoint, error) {
 			return webhook.NewPubSubPush(webhook.PubSubPushOptions{Common: c, Audience: s.Audience, ServiceAccount: s.ServiceAccount})
 		}))
 	}
 	for _, s := range cfg.Source.SNS {
-		all = append(all, add(s.Source, "sns", s.Path, "aws", func(c webhook.Common) (webhook.Endpoint, error) {
+		all = append(all, add(s.Source, "sns", s.Path, s.DeadLetter, "aws", func(c webhook.Common) (webhook.Endpoint, error) {
 			return webhook.NewSNS(webhook.SNSOptions{Common: c, Topics: s.Topics})
 		}))
 	}
 	for _, s := range cfg.Source.Webhook {
-		all = append(all, add(s.Source, "webhook", s.Path, "", func(c webhook.Common) (webhook.Endpoint, error) {
+		all = append(all, add(s.Source, "webhook", s.Path, s.DeadLetter, "", func(c webhook.Common) (webhook.Endpoint, error) {
 			return webhook.NewStandard(webhook.StandardOptions{Common: c, Keys: keysOf(s.SecretFile, s.SecretEnv),
 				Tolerance: s.Tolerance.Std(), SelfURL: l.urlOf(s.Path)})
 		}))

@@ -329,18 +329,17 @@ func knows(v credential.Version, hint providers.Hint) bool {
 // about that label and about no label in particular; one without it for all
 // events that don't speak of another label.
 func (p *Provider) Same(configured, named credential.Secret) bool {
-	a, err := parse(configured)
-	if err != nil {
+	// It is asked for each configured secret at each event, so that nothing is
+	// checked here but what it takes to compare.
+	a, wanted, _ := strings.Cut(string(configured), "?stage=")
+	b, told, labelled := strings.Cut(string(named), "?stage=")
+	if wanted == "" {
+		wanted = labelCurrent
+	}
+	if !isARN(configured) || labelled && told != wanted {
 		return false
 	}
-	b, err := parse(named)
-	if err != nil {
-		return false
-	}
-	if strings.Contains(string(named), "?") && a.label != b.label {
-		return false
-	}
-	return a.isOf(b.arn) || b.isOf(a.arn)
+	return name{arn: a}.isOf(b) || name{arn: b}.isOf(a)
 }
 
 // mayLag tells whether an answer may come from a replica that is behind: a

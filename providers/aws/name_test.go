@@ -87,3 +87,31 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestTwoNamesOfOneSecret(t *testing.T) {
+	const arn = "arn:aws:secretsmanager:us-west-2:123456789012:secret:planet/s3"
+	for _, c := range []struct {
+		configured, named string
+		same              bool
+	}{
+		{arn + "-a1b2c3", arn + "-a1b2c3", true},
+		{arn, arn + "-a1b2c3", true},
+		{arn + "-a1b2c3", arn, true},
+		{arn + "-a1b2c3", arn + "-d4e5f6", false},
+		{arn, arn + "-longer-a1b2c3", false},
+		{arn + "-a1b2c3", strings.Replace(arn, "us-west-2", "us-west-1", 1) + "-a1b2c3", false},
+		{arn, strings.Replace(arn, "123456789012", "123456789013", 1), false},
+		// An event about no label in particular may be about any.
+		{arn + "?stage=ours", arn + "-a1b2c3", true},
+		{arn + "-a1b2c3?stage=ours", arn + "-a1b2c3?stage=ours", true},
+		{arn + "-a1b2c3?stage=ours", arn + "-a1b2c3?stage=theirs", false},
+		{arn + "-a1b2c3", arn + "-a1b2c3?stage=theirs", false},
+		{arn + "-a1b2c3", arn + "-a1b2c3?stage=AWSCURRENT", true},
+		{arn + "-a1b2c3", "", false},
+		{"projects/p/secrets/s", "projects/p/secrets/s", false}, // no business of ours
+	} {
+		if got := (*Provider)(nil).Same(credential.Secret(c.configured), credential.Secret(c.named)); got != c.same {
+			t.Errorf("configured %s, named %s: same is %v", c.configured, c.named, got)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -187,6 +188,11 @@ func sleep(ctx context.Context, d time.Duration) error {
 // rule, and events have its number: once an answer about the project has told
 // its number they are compared, and until then any number may be it.
 func (p *Provider) Same(configured, named credential.Secret) bool {
+	// It is asked for each configured secret at each event: most are told apart
+	// by how they end.
+	if lastPart(configured) != lastPart(named) {
+		return false
+	}
 	a, err := parse(configured)
 	if err != nil {
 		return false
@@ -209,6 +215,10 @@ func (p *Provider) Same(configured, named credential.Secret) bool {
 	defer p.mu.Unlock()
 	learned, ok := p.numbers[id]
 	return !ok || learned == of
+}
+
+func lastPart(s credential.Secret) credential.Secret {
+	return s[strings.LastIndexByte(string(s), '/')+1:]
 }
 
 // isOf tells whether an answer's name is that of the secret that was asked for,

@@ -217,7 +217,7 @@ func (e *EventGrid) handshake(r *http.Request) answer {
 			return a
 		}
 	}
-	return refuseBecause(RefusedOrigin, "add the sender to the allowed origins if it may send")
+	return refuseBecause(RefusedOrigin, "only Event Grid is known here")
 }
 
 // validate answers the handshake of Event Grid's own schema with the code that

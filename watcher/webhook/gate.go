@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -34,6 +35,7 @@ type gate struct {
 	all     *rate.Limiter
 	known   *rate.Limiter
 	refused *refusals
+	count   atomic.Uint64 // of messages without an id of their own
 
 	mu      sync.Mutex
 	current *session // nil while nothing receives
@@ -186,6 +188,9 @@ func (g *gate) deliver(ctx context.Context, m watcher.Message) (watcher.Verdict,
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deliverTimeout)
 	defer cancel()
 	s.health.Up()
+	if m.ID == "" {
+		m.ID = strconv.FormatUint(g.count.Add(1), 10) // a number of ours, for logs
+	}
 	v := s.deliver(ctx, m)
 	switch {
 	case v == watcher.Done, v == watcher.Never && !g.options.DeadLetter:

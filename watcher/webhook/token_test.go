@@ -141,9 +141,9 @@ func TestPushIsDeliveredAsItCame(t *testing.T) {
 		"eventType", "SECRET_VERSION_ADD", "secretId", "projects/1/secrets/s", "other", "x", "deleteType", strings.Repeat("x", 2000))...)), 200)
 	s.expect(t, over(t, server, post("raw", append(token, "eventType", "SECRET_VERSION_ADD")...)), 200)
 	want := []watcher.Message{
-		{Body: []byte(pushed)},
+		{ID: "1", Body: []byte(pushed)}, // a number of ours
 		{ID: "42", Body: []byte("raw"), Sent: sent, Attributes: map[string]string{"eventType": "SECRET_VERSION_ADD", "secretId": "projects/1/secrets/s"}},
-		{Body: []byte("raw")},
+		{ID: "2", Body: []byte("raw")},
 	}
 	if diff := cmp.Diff(want, s.got()); diff != "" {
 		t.Error(diff)
