@@ -48,6 +48,10 @@ type Checker interface {
 type Hint struct {
 	Version string    // never empty
 	Time    time.Time // when that was so, by the source's clock; zero if unknown
+	// Known is what the source called current when it was last asked; empty if
+	// it never was. An answer that is neither this nor Version is news in itself
+	// and need not be waited behind: the event may have been overtaken.
+	Known string
 }
 
 // Follower is an optional ability of a Provider whose Current may lag behind

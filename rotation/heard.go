@@ -104,7 +104,7 @@ func (w *look) announce(h store.Heard) {
 	}
 	next := *a
 	if h.Version != "" && (next.Version == "" || !momentOf(h).Before(next.Time)) {
-		next.Version, next.Time = h.Version, momentOf(h)
+		next.Version, next.Time, next.Open = h.Version, momentOf(h), true
 	}
 	if h.At.After(next.At) {
 		next.Source, next.At = h.Source, h.At
@@ -155,14 +155,36 @@ func (w *look) endNotes(ctx context.Context, over func(store.Note) bool) {
 	}
 }
 
-// hint is the version that an event spoke of since the source was last asked;
-// ok is false if there is none.
-func (w *look) hint() (hint providers.Hint, ok bool) {
-	a, s := w.rec.Announced, w.rec.Source
-	if a == nil || a.Version == "" || s != nil && (a.Version == s.Version || !a.At.After(s.At)) {
-		return providers.Hint{}, false
+// askFor asks for the current version. After an event that spoke of one, a read
+// that shows nothing new is not believed: it may lag behind the event. One that
+// shows a change is acted upon at once, be it another than the event's, which
+// may have been overtaken; the event's is asked for in the next look.
+func (w *look) askFor(ctx context.Context) (credential.Version, error) {
+	a := w.rec.Announced
+	follower, follows := w.e.source.(providers.Follower)
+	if a == nil || !a.Open || !follows || w.e.quirks.IgnoreHint {
+		return w.e.source.Current(ctx, w.d.Secret)
 	}
-	return providers.Hint{Version: a.Version, Time: a.Time}, true
+	hint := providers.Hint{Version: a.Version, Time: a.Time}
+	if w.rec.Source != nil {
+		hint.Known = w.rec.Source.Version
+	}
+	cur, err := follower.CurrentAfter(ctx, w.d.Secret, hint)
+	if err == nil && (cur.ID == hint.Version || cur.ID == hint.Known) {
+		settled := *a
+		settled.Open = false
+		w.rec.Announced = &settled
+	}
+	return cur, err
+}
+
+// hintDue is when the version that an event spoke of has to be asked for; zero
+// for never.
+func (w *look) hintDue() time.Time {
+	if a := w.rec.Announced; a == nil || !a.Open || w.rec.Source == nil {
+		return time.Time{}
+	}
+	return w.rec.Source.At.Add(w.e.jitter(soon))
 }
 
 // notice compares what is current now with what was before: notes about

@@ -169,7 +169,7 @@ func (w *look) settleOrphan() {
 
 // askSource asks the provider for the current version.
 func (w *look) askSource(ctx context.Context) *ending {
-	cur, err := w.current(ctx)
+	cur, err := w.current(ctx, w.askFor)
 	if err != nil {
 		w.rec.Failures++
 		return &ending{state: store.StateFailing, reason: sourceReason(err), detail: err.Error(),
@@ -179,26 +179,20 @@ func (w *look) askSource(ctx context.Context) *ending {
 	return nil
 }
 
-func (w *look) current(ctx context.Context) (credential.Version, error) {
+// askAgain asks whether the current version is still that of askFor.
+func (w *look) askAgain(ctx context.Context) (credential.Version, error) {
+	return w.e.source.Current(ctx, w.d.Secret)
+}
+
+func (w *look) current(ctx context.Context, ask func(context.Context) (credential.Version, error)) (credential.Version, error) {
 	begun := time.Now()
-	cur, err := w.askFor(ctx)
+	cur, err := ask(ctx)
 	w.e.step(w.d.Name, StepCurrent, begun)
 	if err == nil && cur.ID == "" {
 		err = &providers.Error{Op: "read current version of", Secret: w.d.Secret, Reason: providers.ReasonDisabled,
 			Hint: "the source names no current version"}
 	}
 	return cur, err
-}
-
-// askFor asks for the current version; after an event that spoke of one, in a
-// way that does not believe a read which lags behind it.
-func (w *look) askFor(ctx context.Context) (credential.Version, error) {
-	if f, ok := w.e.source.(providers.Follower); ok {
-		if hint, ok := w.hint(); ok && !w.e.quirks.IgnoreHint {
-			return f.CurrentAfter(ctx, w.d.Secret, hint)
-		}
-	}
-	return w.e.source.Current(ctx, w.d.Secret)
 }
 
 func (w *look) moveTo(ctx context.Context, cur credential.Version) {
@@ -332,7 +326,7 @@ func (w *look) nextLook(end ending) time.Time {
 		return end.next
 	}
 	next := end.next
-	for _, at := range []time.Time{w.leftoverDue(), w.missedDue()} {
+	for _, at := range []time.Time{w.leftoverDue(), w.missedDue(), w.hintDue()} {
 		if at.IsZero() {
 			continue
 		}

@@ -194,7 +194,7 @@ func (a *attempt) send(ctx context.Context) (*ending, error) {
 	}
 	cur, err := a.cur, error(nil)
 	if time.Since(a.rec.Source.At) > freshFor {
-		cur, err = a.current(ctx)
+		cur, err = a.current(ctx, a.askAgain)
 	}
 	switch {
 	case err != nil:

@@ -433,7 +433,7 @@ func (s *source) CurrentAfter(ctx context.Context, name credential.Secret, hint 
 	s.mu.Unlock()
 	for begun := time.Now(); ; time.Sleep(500 * time.Millisecond) {
 		v, err := s.Current(ctx, name)
-		if err != nil || v.ID == hint.Version || time.Since(begun) > 8*time.Second || ctx.Err() != nil {
+		if err != nil || v.ID == hint.Version || hint.Known != "" && v.ID != hint.Known || time.Since(begun) > 8*time.Second || ctx.Err() != nil {
 			return v, err
 		}
 	}

@@ -178,6 +178,9 @@ type Announced struct {
 	Version string    `json:"version,omitempty"` // the version it spoke of, a hint
 	Time    time.Time `json:"time,omitzero"`     // when it happened, as the event says
 	At      time.Time `json:"at"`                // when the newest such event was heard
+	// Open: the source has not been asked about Version in particular yet, nor
+	// has it called it current.
+	Open bool `json:"open,omitempty"`
 }
 
 // Unannounced is a change that no event has spoken of so far.

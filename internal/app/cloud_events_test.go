@@ -205,7 +205,7 @@ func TestABurstOfEventsCostsOnePatchAVersion(t *testing.T) {
 		return true
 	})
 	for _, d := range all {
-		until(t, d.id+" is in sync", func() bool { return d.settled(c) })
+		until(t, d.id+" is in sync", func() bool { return status(t, c, d).State == store.StateInSync })
 		seen := map[string]int{}
 		for _, p := range w.patches(d) {
 			seen[p.Fingerprints["access_key_id"]]++

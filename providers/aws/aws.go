@@ -72,11 +72,11 @@ type Provider struct {
 	mu      sync.Mutex
 	base    *base
 	clients map[place]*client
-	known   map[credential.Secret]known
+	known   map[credential.Secret]answer
 }
 
-// known is the newest answer about a secret, and when it came.
-type known struct {
+// answer is the newest answer about a secret, and when it came.
+type answer struct {
 	version credential.Version
 	at      time.Time
 }
@@ -105,7 +105,7 @@ func New(o Options) (*Provider, error) {
 	}
 	return &Provider{
 		options: o, log: o.Logger,
-		gate: make(chan struct{}, 1), clients: map[place]*client{}, known: map[credential.Secret]known{},
+		gate: make(chan struct{}, 1), clients: map[place]*client{}, known: map[credential.Secret]answer{},
 	}, nil
 }
 
@@ -157,27 +157,29 @@ func (p *Provider) Close() {
 
 // Current implements providers.Provider: one DescribeSecret.
 func (p *Provider) Current(ctx context.Context, s credential.Secret) (credential.Version, error) {
-	v, err := p.current(ctx, s)
+	v, _, err := p.current(ctx, s)
 	if err != nil {
 		return credential.Version{}, asError(opCurrent, s, err)
 	}
 	return v, nil
 }
 
-func (p *Provider) current(ctx context.Context, s credential.Secret) (credential.Version, error) {
+// current gives the current version, and the ids of all versions with a label
+// that the answer knows.
+func (p *Provider) current(ctx context.Context, s credential.Secret) (credential.Version, map[string][]string, error) {
 	n, c, err := p.open(ctx, s)
 	if err != nil {
-		return credential.Version{}, err
+		return credential.Version{}, nil, err
 	}
 	out, err := c.api.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &n.arn})
 	if err != nil {
-		return credential.Version{}, p.because(ctx, c, actionDescribe, err)
+		return credential.Version{}, nil, p.because(ctx, c, actionDescribe, err)
 	}
 	v, err := under(n, out)
 	if err != nil {
-		return credential.Version{}, err
+		return credential.Version{}, nil, err
 	}
-	return p.newest(s, v), nil
+	return p.newest(s, v), out.VersionIdsToStages, nil
 }
 
 // newest tells a stale read from a rollback. Every change of a secret, moving a
@@ -191,7 +193,7 @@ func (p *Provider) newest(s credential.Secret, v credential.Version) credential.
 	if k, ok := p.known[s]; ok && v.Created.Before(k.version.Created) && now.Sub(k.at) < maxLag {
 		return k.version
 	}
-	p.known[s] = known{v, now}
+	p.known[s] = answer{v, now}
 	return v
 }
 
@@ -300,28 +302,38 @@ var lags = []time.Duration{250 * time.Millisecond, 500 * time.Millisecond, time.
 // the event is waited for, and an event that was overtaken by another costs
 // nothing, or some questions where it has no time.
 func (p *Provider) CurrentAfter(ctx context.Context, s credential.Secret, hint providers.Hint) (credential.Version, error) {
-	v, err := p.Current(ctx, s)
-	for _, lag := range lags {
-		if err == nil && knows(v, hint) || !mayLag(err) {
+	for i := 0; ; i++ {
+		v, labelled, err := p.current(ctx, s)
+		if err != nil {
+			err = asError(opCurrent, s, err)
+		}
+		if i == len(lags) || err == nil && knows(v, labelled, hint) || !mayLag(err) {
 			return v, err
 		}
-		timer := time.NewTimer(lag)
+		timer := time.NewTimer(lags[i])
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return credential.Version{}, asError(opCurrent, s, &problem{reason: providers.ReasonUnavailable, err: ctx.Err()})
 		case <-timer.C:
 		}
-		v, err = p.Current(ctx, s)
 	}
-	return v, err
 }
 
 // knows tells whether an answer comes from a replica that has heard what the
-// hint says: every change of a secret moves its date of change, which has whole
-// seconds or finer; an event's time has whole seconds.
-func knows(v credential.Version, hint providers.Hint) bool {
-	return v.ID == hint.Version || !hint.Time.IsZero() && v.Created.After(hint.Time.Add(2*time.Second))
+// hint says, or something that we had not: it is of a later time. Every change
+// of a secret moves its date of change; an event's time has whole seconds, cut
+// off, so that within one second only the labels tell, by which the version was
+// current before this one.
+func knows(v credential.Version, labelled map[string][]string, hint providers.Hint) bool {
+	switch {
+	case v.ID == hint.Version, hint.Known != "" && v.ID != hint.Known:
+		return true
+	case hint.Time.IsZero() || v.Created.Before(hint.Time):
+		return false
+	}
+	labels := labelled[hint.Version]
+	return !v.Created.Before(hint.Time.Add(time.Second)) || len(labels) > 0 && !slices.Contains(labels, labelPending)
 }
 
 // Same implements providers.Namer: an ARN names its secret with the suffix that

@@ -229,6 +229,63 @@ func TestAReadThatLagsBehindAnEventIsWaitedFor(t *testing.T) {
 	}
 }
 
+// TestAnOvertakenEventIsNotWaitedFor: what the answer knows is not asked again.
+func TestAnOvertakenEventIsNotWaitedFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		apart, late time.Duration // between the versions; from the event to the question
+		hint        func(first, second string) providers.Hint
+		asked       int
+	}{
+		"seconds apart":          {3 * time.Second, time.Minute, func(first, _ string) providers.Hint { return providers.Hint{Version: first} }, 1},
+		"within a second":        {300 * time.Millisecond, 0, func(first, _ string) providers.Hint { return providers.Hint{Version: first} }, 1},
+		"of a version long gone": {3 * time.Second, 0, func(_, _ string) providers.Hint { return providers.Hint{Version: "gone"} }, 1},
+		"but the answer is news": {0, 0, func(_, _ string) providers.Hint { return providers.Hint{Version: "unheard of", Known: "older"} }, 1},
+		"and the answer is no news": {0, 0, func(_, second string) providers.Hint {
+			return providers.Hint{Version: "unheard of", Known: second}
+		}, 6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := awstest.New(awstest.Options{Keys: []awstest.Key{own}})
+				p := open(t, s, func(o *aws.Options) { o.Transport = s.RoundTripper() })
+				arn, _ := s.Create("planet/s3", awstest.Text("zero"))
+				first := s.Put(arn, awstest.Text("one"))
+				at := time.Now().Truncate(time.Second) // as EventBridge tells it
+				time.Sleep(c.apart)
+				second := s.Put(arn, awstest.Text("two"))
+				time.Sleep(c.late)
+				hint := c.hint(first, second)
+				hint.Time = at
+				v, err := p.CurrentAfter(t.Context(), credential.Secret(arn), hint)
+				if err != nil || v.ID != second || s.Count("DescribeSecret") != c.asked {
+					t.Errorf("version %s, want %s, after %d questions, want %d; %v", v.ID, second, s.Count("DescribeSecret"), c.asked, err)
+				}
+			})
+		})
+	}
+}
+
+// A rollback makes the version before the current one, which a replica that is
+// behind knows very well.
+func TestARollbackBehindALaggingReadIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := awstest.New(awstest.Options{Keys: []awstest.Key{own}})
+		p := open(t, s, func(o *aws.Options) { o.Transport = s.RoundTripper() })
+		arn, first := s.Create("planet/s3", awstest.Text("one"))
+		time.Sleep(time.Minute)
+		second := s.Put(arn, awstest.Text("two"))
+		current(t, p, arn)
+		time.Sleep(time.Minute)
+		s.Rollback(arn)
+		at := time.Now().Truncate(time.Second)
+		s.LagReads(arn, 2)
+		v, err := p.CurrentAfter(t.Context(), credential.Secret(arn), providers.Hint{Version: first, Time: at, Known: second})
+		if err != nil || v.ID != first {
+			t.Errorf("version %s, want %s: %v", v.ID, first, err)
+		}
+	})
+}
+
 // TestAStaleReadIsNoRollback: both show an older version than before.
 func TestAStaleReadIsNoRollback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
