@@ -46,8 +46,10 @@ var house = map[string][]string{
 	// What messages mean: no transport knows it, and it knows no transport.
 	"watcher/payload": {"credential"},
 	"watcher/inbox":   {"watcher", "watcher/payload", "credential"},
-	"providers":       below2,
-	"providers/*":     {"providers", "credential"},
+	// The whole way to the record, for benchmarks.
+	"watcher/inbox/inboxtest": {"watcher", "watcher/inbox", "store", "credential"},
+	"providers":               below2,
+	"providers/*":             {"providers", "credential"},
 	// Servers for tests: they know a cloud and nothing of ours.
 	"providers/aws/awstest":       {"internal/sigv4"},
 	"providers/google/googletest": {},

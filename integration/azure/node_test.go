@@ -1,22 +1,18 @@
 package azure
 
 import (
-	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/rotatord/rotatord/integration/internal/nodeserver"
 )
 
 // servers are those of this process.
@@ -52,41 +48,31 @@ func TestMain(m *testing.M) {
 
 // withServers runs the servers around the tests.
 func withServers(run func() int) (code int, err error) {
-	install := exec.Command("../../scripts/node-servers")
-	var says strings.Builder
-	install.Stderr = &says
-	home, err := install.Output()
+	modules, err := nodeserver.Modules()
 	if err != nil {
-		return 0, fmt.Errorf("install the test servers: %w\n%s", err, &says)
+		return 0, err
 	}
-	modules := filepath.Join(strings.TrimSpace(string(home)), "node_modules")
 	dir, err := os.MkdirTemp("", "azure")
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 
-	azurite, err := startNode(modules, dir, "azurite.js", "--queueHost", "127.0.0.1", "--queuePort", "0",
-		"--skipApiVersionCheck", "--inMemoryPersistence", "--disableTelemetry", "--silent")
+	azurite, address, err := nodeserver.Azurite("queue", modules, dir, account, accountKey)
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, azurite.end()) }()
-	namespace, err := startNode(modules, dir, "servicebus.js", busKeyName, busKey, busToken)
+	defer func() { err = errors.Join(err, azurite.End()) }()
+	servers.azurite = address
+	namespace, err := nodeserver.Start(nodeserver.Options{Modules: modules, Dir: dir, Program: "servicebus.js",
+		Arguments: []string{busKeyName, busKey, busToken}})
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, namespace.end()) }()
+	defer func() { err = errors.Join(err, namespace.End()) }()
 
-	for servers.azurite == "" {
-		line, err := azurite.line()
-		if err != nil {
-			return 0, fmt.Errorf("azurite did not start: %w", err)
-		}
-		_, servers.azurite, _ = strings.Cut(line, "successfully listens on ")
-	}
 	var hello struct{ Port int }
-	line, err := namespace.line()
+	line, err := namespace.Line()
 	if err != nil {
 		return 0, fmt.Errorf("the service bus did not start: %w", err)
 	}
@@ -97,68 +83,9 @@ func withServers(run func() int) (code int, err error) {
 	return run(), nil
 }
 
-// node is a running program of Node.js, spoken to by lines.
-type node struct {
-	command *exec.Cmd
-	stop    context.CancelFunc
-	stdin   io.WriteCloser
-	stdout  *bufio.Reader
-	stderr  strings.Builder
-}
-
-func startNode(modules, dir, program string, arguments ...string) (*node, error) {
-	script, err := filepath.Abs(filepath.Join("..", "node", program))
-	if err != nil {
-		return nil, err
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	n := &node{stop: stop}
-	n.command = exec.CommandContext(ctx, "node", append([]string{script}, arguments...)...)
-	n.command.Dir = dir
-	n.command.Env = append(os.Environ(), "NODE_PATH="+modules, "AZURITE_ACCOUNTS="+account+":"+accountKey, "NODE_OPTIONS=")
-	n.command.Stderr = &n.stderr
-	n.stdin, err = n.command.StdinPipe()
-	if err != nil {
-		stop()
-		return nil, err
-	}
-	out, err := n.command.StdoutPipe()
-	if err != nil {
-		stop()
-		return nil, err
-	}
-	n.stdout = bufio.NewReader(out)
-	if err := n.command.Start(); err != nil {
-		stop()
-		return nil, fmt.Errorf("start %s: %w", program, err)
-	}
-	return n, nil
-}
-
-func (n *node) line() (string, error) {
-	line, err := n.stdout.ReadString('\n')
-	if err != nil {
-		return "", errors.Join(err, errors.New(n.stderr.String()))
-	}
-	return strings.TrimSpace(line), nil
-}
-
-// end kills this one process and waits for it.
-func (n *node) end() error {
-	n.stop()
-	var exit *exec.ExitError
-	if err := n.command.Wait(); err != nil && !errors.As(err, &exit) {
-		return err
-	}
-	if text := n.stderr.String(); text != "" {
-		return errors.New("a test server complained: " + text)
-	}
-	return nil
-}
-
 // bus is the Service Bus namespace with its control line.
 type bus struct {
-	node    *node
+	node    *nodeserver.Server
 	address string
 	mu      sync.Mutex
 }
@@ -184,9 +111,8 @@ func (b *bus) do(t testing.TB, op string, fields map[string]any) state {
 	}
 	line, err := json.Marshal(command)
 	must(t, err)
-	_, err = b.node.stdin.Write(append(line, '\n'))
-	must(t, err)
-	text, err := b.node.line()
+	must(t, b.node.Send(line))
+	text, err := b.node.Line()
 	must(t, err)
 	var s state
 	must(t, json.Unmarshal([]byte(text), &s))

@@ -18,6 +18,7 @@ type run struct {
 	cancel   context.CancelFunc
 	ended    chan error
 	messages chan watcher.Message
+	deliver  watcher.Deliver // in place of messages and the verdict
 	mu       sync.Mutex
 	ups      int
 	errs     []error
@@ -55,7 +56,10 @@ func (r *run) start(transport watcher.Transport, verdict func(watcher.Message) w
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	go func() {
-		r.ended <- transport.Receive(ctx, func(_ context.Context, m watcher.Message) watcher.Verdict {
+		r.ended <- transport.Receive(ctx, func(ctx context.Context, m watcher.Message) watcher.Verdict {
+			if r.deliver != nil {
+				return r.deliver(ctx, m)
+			}
 			r.messages <- m
 			return verdict(m)
 		}, r)

@@ -11,6 +11,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/rotatord/rotatord/watcher"
+	"github.com/rotatord/rotatord/watcher/inbox/inboxtest"
 	"github.com/rotatord/rotatord/watcher/servicebus"
 )
 
@@ -229,11 +230,12 @@ func TestServiceBusSends(t *testing.T) {
 // BenchmarkServiceBus is the time from a message in the queue to its delivery.
 func BenchmarkServiceBus(b *testing.B) {
 	q := newQueue(b, nil)
-	r := newRun(b).start(q.open(q.options()), done)
-	q.send([]byte("warm"), nil)
-	r.next()
+	d := inboxtest.New(b)
+	r := newRun(b)
+	r.deliver = d.Deliver
+	r.start(q.open(q.options()), done)
 	for b.Loop() {
-		q.send([]byte("x"), nil)
-		r.next()
+		d.Time(func() { q.send(inboxtest.Message, nil) })
 	}
+	d.Report(b)
 }

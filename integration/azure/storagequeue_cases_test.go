@@ -12,6 +12,7 @@ import (
 
 	"github.com/rotatord/rotatord/credential"
 	"github.com/rotatord/rotatord/watcher"
+	"github.com/rotatord/rotatord/watcher/inbox/inboxtest"
 	"github.com/rotatord/rotatord/watcher/storagequeue"
 )
 
@@ -170,11 +171,12 @@ func TestStorageQueueSends(t *testing.T) {
 // delivery, with a look every ten milliseconds.
 func BenchmarkStorageQueue(b *testing.B) {
 	q := newStorage(b)
-	r := newRun(b).start(q.open(q.options()), done)
-	q.send([]byte("warm"))
-	r.next()
+	d := inboxtest.New(b)
+	r := newRun(b)
+	r.deliver = d.Deliver
+	r.start(q.open(q.options()), done)
 	for b.Loop() {
-		q.send([]byte("x"))
-		r.next()
+		d.Time(func() { q.send(inboxtest.Message) })
 	}
+	d.Report(b)
 }

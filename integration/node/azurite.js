@@ -1,5 +1,6 @@
-// Azurite's queue service, as it comes from npm. It ends when stdin does, so that nothing is left of it
-// whatever becomes of the test.
+// One service of Azurite, as it comes from npm: the first argument says whether blob or queue. It ends when
+// stdin does, so that nothing is left of it whatever becomes of the test.
 'use strict';
 process.stdin.resume().on('close', () => process.exit(0));
-require('azurite/dist/src/queue/main.js');
+const [service] = process.argv.splice(2, 1);
+require(`azurite/dist/src/${service}/main.js`);

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rotatord/rotatord/providers/aws/awstest"
 	"github.com/rotatord/rotatord/watcher"
+	"github.com/rotatord/rotatord/watcher/inbox/inboxtest"
 	"github.com/rotatord/rotatord/watcher/sqs"
 	"github.com/rotatord/rotatord/watcher/sqs/sqstest"
 )
@@ -223,25 +224,18 @@ func TestABurstIsWorkedOffAndAllOfItOnce(t *testing.T) {
 	}
 }
 
-// BenchmarkLatency is the time from a message's sending to its delivery.
-func BenchmarkLatency(b *testing.B) {
+// BenchmarkQueueToRecord is the time from a message's sending to the durable
+// record of what it means.
+func BenchmarkQueueToRecord(b *testing.B) {
 	s := start(b)
 	q := s.Queue("rotatord")
-	got := make(chan time.Time, 1)
-	h, _ := run(b, onLoopback(b, s, q), func(context.Context, watcher.Message) watcher.Verdict {
-		got <- time.Now()
-		return watcher.Done
-	})
+	d := inboxtest.New(b)
+	h, _ := run(b, onLoopback(b, s, q), d.Deliver)
 	h.until(b, isUp)
-	var all []time.Duration
 	for b.Loop() {
-		begin := time.Now()
-		q.Put(`{"secret":"arn:aws:secretsmanager:us-west-2:123456789012:secret:planet/s3-a1b2c3"}`, nil)
-		all = append(all, (<-got).Sub(begin))
+		d.Time(func() { q.Put(string(inboxtest.Message), nil) })
 	}
-	slices.Sort(all)
-	b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, "ms-median")
-	b.ReportMetric(float64(all[len(all)*99/100].Microseconds())/1000, "ms-p99")
+	d.Report(b)
 }
 
 // BenchmarkBurst works off 10,000 messages, over a network of 20 ms.
