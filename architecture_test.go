@@ -58,13 +58,16 @@ var house = map[string][]string{
 	"watcher/sqs/sqstest":         {"internal/sigv4"},
 	"bucket/buckettest":           {"bucket", "credential", "internal/sigv4"},
 	// How AWS checks a signature, for the servers of tests.
-	"internal/sigv4": {},
-	"probe":          below2,
-	"patcher":        below2,
-	"store":          below2,
-	"metrics":        below3,
-	"rotation":       below3,
-	"internal/web":   below4,
+	"internal/sigv4":                 {},
+	"bucket/gcs/gcstest":             {},
+	"bucket/azureblob/azureblobtest": {},
+	"announce":                       below2,
+	"probe":                          below2,
+	"patcher":                        below2,
+	"store":                          below2,
+	"metrics":                        below3,
+	"rotation":                       below3,
+	"internal/web":                   below4,
 	// The one room that knows every other: it builds them.
 	"internal/app": slices.Concat(below4, []string{"internal/web", "bucket/*", "planet/*", "watcher/*", "providers/*"}),
 	// A stage for app, with the simulator and a bucket server on it.

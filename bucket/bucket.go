@@ -38,6 +38,17 @@ type Bucket interface {
 	Delete(ctx context.Context, key string) error
 }
 
+// Lister is what a Bucket is beside that where Planet needs to list too, as it
+// does for Azure. A Bucket that can't tell, or whose kind does not ask for it,
+// is no Lister.
+type Lister interface {
+	// List asks for at most one object whose key begins with prefix and throws
+	// the answer away: nil means that listing is permitted, whether or not there
+	// was one. Like the methods of Bucket it makes a single attempt, is safe for
+	// concurrent use and returns an [*Error], of OpList.
+	List(ctx context.Context, prefix string) error
+}
+
 // MaxBody bounds what Get reads of an object.
 const MaxBody = 1024
 

@@ -15,6 +15,7 @@ const (
 	OpPut    Op = "put"
 	OpGet    Op = "get"
 	OpDelete Op = "delete"
+	OpList   Op = "list" // of a Lister
 )
 
 // Kind says why a request to a bucket did not succeed, in the words that

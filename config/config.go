@@ -54,6 +54,8 @@ type Config struct {
 	Azure  Azure  `toml:"azure"`
 	Vault  Vault  `toml:"vault"`
 
+	// Gate is when old credentials may be revoked.
+	Gate Gate `toml:"gate"`
 	// Source is where events come from, Events and Webhooks what holds for all
 	// of them.
 	Source   Sources  `toml:"source"`

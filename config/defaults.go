@@ -31,6 +31,7 @@ func Default() Config {
 		Files:  Files{Poll: Duration(time.Minute), Settle: Duration(250 * time.Millisecond)},
 		Vault: Vault{Auth: VaultToken, TokenEnv: "VAULT_TOKEN", AuthMount: "kubernetes",
 			JWTFile: "/var/run/secrets/kubernetes.io/serviceaccount/token"},
+		Gate:     Gate{Grace: Duration(time.Hour)},
 		Events:   Events{MissedAfter: Duration(5 * time.Minute)},
 		Webhooks: Webhooks{RequestsPerSecond: 20},
 		Defaults: Settings{

@@ -15,6 +15,14 @@ type Events struct {
 	MissedAfter Duration `toml:"missed_after" min:"0s" max:"1d"`
 }
 
+// Gate is what holds for "rotatord gate".
+type Gate struct {
+	// Grace is how long after the last destination has accepted a version the
+	// old credential may still be in use: Planet takes it when a delivery
+	// begins.
+	Grace Duration `toml:"grace" min:"0s" max:"30d"`
+}
+
 // takenNames are sources that are always there; a configured one of such a
 // name could not be told from them.
 var takenNames = []string{"file", "schedule", "person", "start", "other"}

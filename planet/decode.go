@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -167,7 +168,9 @@ func readTime(obj map[string]json.RawMessage, place, name string, into *time.Tim
 }
 
 // decodeError reads what Planet says about a refusal; ok is false when the
-// body is something else, a proxy's page for instance.
+// body is something else, a proxy's page for instance. The Destinations API
+// says {"code", "message"}, Subscriptions {"error": {"reason", "details"}},
+// Orders {"general": [{"message"}]}.
 func decodeError(raw []byte) (code int, message string, ok bool) {
 	obj, err := object("error", raw)
 	if err != nil {
@@ -179,5 +182,31 @@ func decodeError(raw []byte) (code int, message string, ok bool) {
 	if read(obj, "error", "message", "text", &message) != nil {
 		message = ""
 	}
+	if message == "" {
+		message = otherMessage(obj)
+	}
 	return code, message, message != "" || code != 0
+}
+
+func otherMessage(obj map[string]json.RawMessage) string {
+	var texts []string
+	if inner, err := object("error", obj["error"]); err == nil {
+		for _, name := range []string{"reason", "details"} {
+			var text string
+			if read(inner, "error", name, "text", &text) == nil && text != "" {
+				texts = append(texts, text)
+			}
+		}
+	}
+	var general []json.RawMessage
+	if read(obj, "error", "general", "an array", &general) != nil {
+		general = nil
+	}
+	for _, item := range general[:min(len(general), 3)] {
+		var text string
+		if inner, err := object("error", item); err == nil && read(inner, "error", "message", "text", &text) == nil && text != "" {
+			texts = append(texts, text)
+		}
+	}
+	return strings.Join(texts, ": ")
 }

@@ -33,6 +33,14 @@
 // ([Limiter.Acquire], [WithTurn]); a person's request goes before background
 // work ([Interactive]); a [Ledger] carries the memory over a restart.
 //
+// # Who depends on a destination
+//
+// [Client.Orders] and [Client.Subscriptions] make clients of the two APIs that
+// deliver to destinations, to read and no more, each with a limiter of its own.
+// A [Gatherer] makes a summary of them: what is running, what is open, what has
+// failed since a moment and whether the credential seems to be why ([CauseOf]),
+// for one destination or for all at once, within a bound on requests.
+//
 // # Secrets
 //
 // Keys come from the environment, a file that may be replaced at any time, or

@@ -30,7 +30,9 @@ type call struct {
 	route   string
 	segment string // below the base URL; empty for the collection
 	query   url.Values
-	payload []byte // wiped by its maker
+	url     *url.URL // in place of base URL, segment and query: the next page of a list
+	budget  *int     // requests that may still be made; nil means no bound
+	payload []byte   // wiped by its maker
 	timeout time.Duration
 	repeat  bool // may be tried again: only GETs are
 
@@ -50,12 +52,17 @@ type reply struct {
 func (c *Client) do(ctx context.Context, k call) (reply, *Error) {
 	refreshed := false
 	for n := 1; ; n++ {
+		if !k.spend() {
+			e := k.fail(KindLimiter, OutcomeNotSent, errBudget)
+			e.detail, e.Attempts = errBudget.Error(), 0
+			return reply{}, e
+		}
 		got, err := c.attempt(ctx, k, n)
 		if err == nil {
 			return got, nil
 		}
 		err.Attempts = n
-		if !k.repeat || n >= c.attempts || ctx.Err() != nil {
+		if !k.repeat || n >= c.attempts || ctx.Err() != nil || k.budget != nil && *k.budget <= 0 {
 			return reply{}, err
 		}
 		if r, ok := c.auth.(Refresher); ok && err.Kind == KindUnauthorized && !refreshed {
@@ -125,13 +132,37 @@ func (c *Client) attempt(ctx context.Context, k call, n int) (reply, *Error) {
 	return c.exchange(ctx, k, n, req, fl)
 }
 
-func (c *Client) request(k call) (*http.Request, *secretBody, error) {
+// address is where a call goes.
+func (c *Client) address(k call) url.URL {
+	if k.url != nil {
+		return *k.url
+	}
 	u := *c.base
 	if k.segment != "" {
 		u.Path += "/" + k.segment
 		u.RawPath += "/" + url.PathEscape(k.segment)
 	}
 	u.RawQuery = k.query.Encode()
+	return u
+}
+
+// errBudget ends a call that would need more requests than its caller allows.
+var errBudget = errors.New("the bound on requests is reached")
+
+// spend takes one request from the call's budget; false when nothing is left.
+func (k call) spend() bool {
+	if k.budget == nil {
+		return true
+	}
+	if *k.budget <= 0 {
+		return false
+	}
+	*k.budget--
+	return true
+}
+
+func (c *Client) request(k call) (*http.Request, *secretBody, error) {
+	u := c.address(k)
 	req := &http.Request{
 		Method: k.method, URL: &u, Host: u.Host,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,

@@ -14,7 +14,7 @@ import (
 type Verdict string
 
 const (
-	// Passed: put, get and delete are permitted.
+	// Passed: put, get and delete are permitted, and list where it is needed.
 	Passed Verdict = "passed"
 	// Refused: the server has spoken against the credential.
 	Refused Verdict = "refused"
@@ -58,7 +58,8 @@ before it is given to Planet. It should have been deleted at once. If it is stil
 here, the credential is not permitted to delete objects. It can be deleted safely.
 `)
 
-// RunPreflight puts, gets and deletes one object. It deletes what it has put
+// RunPreflight puts, gets and deletes one object, and lists where Planet needs
+// to. It deletes what it has put
 // even when the get was refused or ctx has ended in between, within 20 seconds
 // of their own.
 func RunPreflight(ctx context.Context, b bucket.Bucket, o PreflightOptions) Preflight {
@@ -81,6 +82,7 @@ func RunPreflight(ctx context.Context, b bucket.Bucket, o PreflightOptions) Pref
 		return p
 	}
 	got, getErr := b.Get(ctx, o.Key)
+	listErr := list(ctx, b, o.Key)
 	clean, cancel := afterwards(ctx)
 	defer cancel()
 	deleteErr := b.Delete(clean, o.Key)
@@ -93,12 +95,24 @@ func RunPreflight(ctx context.Context, b bucket.Bucket, o PreflightOptions) Pref
 		p = Preflight{Verdict: Inconclusive, Step: bucket.OpGet, Kind: bucket.KindUnknown,
 			Detail: "the object reads differently from what was just written; is something else writing " + o.Key + "?"}
 	}
+	if listErr != nil {
+		p = worse(p, judge(bucket.OpList, listErr))
+	}
 	if deleteErr != nil {
 		p = worse(p, judge(bucket.OpDelete, deleteErr))
 		p.LeftBehind = true
 	}
 	p.GetProven = getErr == nil
 	return p
+}
+
+// list tries to list where Planet needs that too: of Azure's tokens it asks for
+// the permission.
+func list(ctx context.Context, b bucket.Bucket, key string) error {
+	if l, ok := b.(bucket.Lister); ok {
+		return l.List(ctx, key)
+	}
+	return nil
 }
 
 // judge makes the outcome of one step that has failed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -233,5 +234,31 @@ func TestVerifyIsPutThenDelete(t *testing.T) {
 				t.Errorf("operations (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// lister is a bucket where Planet needs to list as well.
+type lister struct{ *fake }
+
+func (l lister) List(ctx context.Context, _ string) error { return l.begin(ctx, bucket.OpList) }
+
+func TestWherePlanetListsPreflightListsToo(t *testing.T) {
+	f := newFake()
+	if p := probe.RunPreflight(t.Context(), lister{f}, probe.PreflightOptions{Key: "o"}); p.Verdict != probe.Passed || !slices.Contains(f.did, bucket.OpList) {
+		t.Errorf("%+v after %v", p, f.did)
+	}
+	f = newFake()
+	f.fail[bucket.OpList] = refuse(bucket.OpList, bucket.KindDenied, "SAS l")
+	p := probe.RunPreflight(t.Context(), lister{f}, probe.PreflightOptions{Key: "o"})
+	if p.Verdict != probe.Refused || p.Step != bucket.OpList || p.Permission != "SAS l" || p.LeftBehind || !p.GetProven {
+		t.Errorf("%+v", p)
+	}
+	if len(f.objects) != 0 {
+		t.Error("the object was left behind")
+	}
+	f.fail[bucket.OpDelete] = refuse(bucket.OpDelete, bucket.KindDenied, "SAS d")
+	p = probe.RunPreflight(t.Context(), lister{f}, probe.PreflightOptions{Key: "o"})
+	if p.Step != bucket.OpList || !strings.Contains(p.Detail, "SAS d") || !p.LeftBehind {
+		t.Errorf("two missing permissions: %+v", p)
 	}
 }

@@ -33,7 +33,9 @@ func TestWhatARotationAndAnIdleHourCostAtSecretsManager(t *testing.T) {
 			w.destinations[i].Secret = credential.Secret(arn)
 		}
 		w.start()
-		time.Sleep(time.Minute)
+		// They share a bucket, so that one may see Planet's object of another's
+		// check, and look again a minute later.
+		time.Sleep(4 * time.Minute)
 		for i := range w.destinations {
 			w.wantState(i, store.StateInSync, "")
 		}
@@ -55,6 +57,16 @@ func TestWhatARotationAndAnIdleHourCostAtSecretsManager(t *testing.T) {
 		w.wantStored(0, next)
 		if d, g = counts(); d-describe != 1 || g-get != 1 {
 			t.Errorf("a rotation cost %d DescribeSecret and %d GetSecretValue, want one of each", d-describe, g-get)
+		}
+
+		// An event that speaks of what never was is looked into, and then forgotten.
+		time.Sleep(4 * time.Minute)
+		must(t, w.current().Emit(context.Background(), credential.Event{Secret: w.destinations[0].Secret, Source: "test", Version: "never-was", Time: time.Now()}))
+		time.Sleep(time.Minute)
+		describe, get = counts()
+		time.Sleep(time.Hour)
+		if d, g = counts(); d-describe != 4*len(w.destinations) || g != get {
+			t.Errorf("an hour after an event of no use cost %d DescribeSecret and %d GetSecretValue", d-describe, g-get)
 		}
 	})
 }

@@ -162,7 +162,10 @@ func (w *look) endNotes(ctx context.Context, over func(store.Note) bool) {
 func (w *look) askFor(ctx context.Context) (credential.Version, error) {
 	a := w.rec.Announced
 	follower, follows := w.e.source.(providers.Follower)
-	if a == nil || !a.Open || !follows || w.e.quirks.IgnoreHint {
+	if w.e.quirks.IgnoreHint {
+		w.rec.Announced, a = nil, nil
+	}
+	if a == nil || !a.Open || !follows {
 		return w.e.source.Current(ctx, w.d.Secret)
 	}
 	hint := providers.Hint{Version: a.Version, Time: a.Time}
@@ -178,13 +181,15 @@ func (w *look) askFor(ctx context.Context) (credential.Version, error) {
 	return cur, err
 }
 
-// hintDue is when the version that an event spoke of has to be asked for; zero
-// for never.
+// hintDue is when the version that an event spoke of has to be asked for, after
+// an answer that was news of another one; zero for never. Where the source has
+// not answered since the event, the next look asks, whenever it comes.
 func (w *look) hintDue() time.Time {
-	if a := w.rec.Announced; a == nil || !a.Open || w.rec.Source == nil {
+	a, s := w.rec.Announced, w.rec.Source
+	if a == nil || !a.Open || s == nil || s.At.Before(a.At) {
 		return time.Time{}
 	}
-	return w.rec.Source.At.Add(w.e.jitter(soon))
+	return s.At.Add(w.e.jitter(soon))
 }
 
 // notice compares what is current now with what was before: notes about

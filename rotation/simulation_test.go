@@ -88,6 +88,7 @@ type story struct {
 	renamed    map[int][]string
 	trace      []string
 	found      []string
+	gates      int // how often one was open
 }
 
 func (s *story) note(format string, args ...any) {
@@ -131,6 +132,9 @@ func simulate(t *testing.T, seed int64, quirks rotation.Quirks) (found []string,
 		}
 		s.play()
 		s.judge()
+		if s.gates == 0 && quirks == (rotation.Quirks{}) && s.allInSync() {
+			s.violation("no gate was ever open")
+		}
 		s.stop()
 		s.sim.Close()
 		s.checkLeaks()
@@ -191,7 +195,7 @@ func (s *story) play() {
 	s.sim.SetFaults(planettest.FaultRates{TooMany: .05 * scale, ServerError: .15 * scale, CutBefore: .1 * scale,
 		CutAfter: .1 * scale, CutLate: .2 * scale, Slow: .1 * scale, Junk: .05 * scale, MaxDelay: 80 * time.Second})
 	for range 14 {
-		time.Sleep(s.upTo(90 * time.Second))
+		s.watchGates(s.upTo(90*time.Second), 20*time.Second)
 		s.act()
 	}
 	// The last word is a rotation that overtakes another.
@@ -217,7 +221,35 @@ func (s *story) play() {
 			s.resume(i)
 		}
 	}
-	time.Sleep(2*time.Hour + 7*time.Minute) // between two schedules
+	s.watchGates(2*time.Hour+7*time.Minute, 20*time.Minute) // between two schedules
+}
+
+// watchGates lets time go by and asks again and again whether the old
+// credential of each secret may be revoked. A gate that says so before Planet
+// holds the new one would break deliveries.
+func (s *story) watchGates(d, every time.Duration) {
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		time.Sleep(min(every-time.Duration(s.rand.Int64N(int64(every)/2)), time.Until(end)))
+		r := s.current()
+		if r == nil {
+			continue
+		}
+		for i, d := range s.destinations {
+			g, err := r.Gate(context.Background(), d.Secret, "", 0)
+			if err != nil || g.Verdict != rotation.VerdictSafe {
+				continue // down, dead, or not safe
+			}
+			s.gates++
+			held, known := s.sim.Stored(s.idOf(i))
+			if !known {
+				continue
+			}
+			id := string(held.Credentials.Get("aws_access_key_id").Bytes())
+			if k := s.keys[id]; k == nil || k.version != g.Version {
+				s.violation("the gate of %d says that what came before %s may be revoked, and planet holds %s", i, g.Version, id)
+			}
+		}
+	}
 }
 
 // act lets one thing happen.
@@ -577,4 +609,13 @@ func (s *story) checkLeaks() {
 	if strings.Contains(s.logs.String(), canary) {
 		s.violation("promise 5: a secret got into the log")
 	}
+}
+
+func (s *story) allInSync() bool {
+	for i := range s.destinations {
+		if s.record(i).Status.State != store.StateInSync {
+			return false
+		}
+	}
+	return true
 }

@@ -42,7 +42,8 @@ type Harness struct {
 	// the bucket.Bucket under test. Objects need not be in order.
 	Store   func(t *testing.T, key string, body []byte)
 	Objects func(t *testing.T) []string
-	// Permissions are the provider's names for what each operation needs.
+	// Permissions are the provider's names for what each operation needs; of
+	// OpList only where the buckets are a bucket.Lister.
 	Permissions map[bucket.Op]string
 	// HiddenMissing is what getting a missing object is for Planets, who may
 	// not list: KindDenied for S3, KindNotFound where the two don't hang
@@ -76,6 +77,7 @@ func Test(t *testing.T, h Harness) {
 		{"a server that is not there is unreachable", s.unreachable},
 		{"an ended context ends the request", s.canceled},
 		{"several goroutines may use one bucket", s.concurrent},
+		{"a bucket that can list tells whether it may", s.lister},
 	} {
 		t.Run(test.name, test.run)
 	}

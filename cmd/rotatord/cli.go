@@ -86,7 +86,7 @@ environment, never from flags.`,
 	f.StringVar(&c.logLevel, "log-level", "", "`LEVEL` of the log on stderr: debug, info, warn, error")
 	f.StringVar(&c.logFormat, "log-format", "", "`FORMAT` of the log on stderr: text, json, auto")
 	root.AddCommand(c.runCommand(), c.checkCommand(), c.syncCommand(), c.statusCommand(), c.historyCommand(),
-		c.pushCommand(), c.retryCommand(), c.pauseCommand(), c.resumeCommand(), c.eventsCommand(), c.initCommand(), c.destinationsCommand(),
+		c.pushCommand(), c.retryCommand(), c.pauseCommand(), c.resumeCommand(), c.eventsCommand(), c.gateCommand(), c.initCommand(), c.destinationsCommand(),
 		c.simulatorCommand(), c.demoCommand(), c.versionCommand(), c.manCommand(root))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{err.Error() + "; see " + cmd.CommandPath() + " --help"}

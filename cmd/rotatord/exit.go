@@ -19,8 +19,11 @@ const (
 	exitOK      = 0
 	exitError   = 1 // something went wrong that is not about a destination
 	exitUsage   = 2 // the command line or the configuration is wrong
-	exitPending = 3 // a dry run found something to send
+	exitPending = 3 // a dry run found something to send, or a gate is not open yet
 	exitTrouble = 4 // a destination is not as it should be
+	// Of gates alone:
+	exitSuperseded = 5 // another version is current
+	exitUnmapped   = 6 // no destination uses the secret
 )
 
 const exitHelp = `

@@ -21,6 +21,7 @@ func TestEverythingThatCanBeSaidHasAWord(t *testing.T) {
 	same(t, "reasons", store.Reasons(), advice)
 	same(t, "actions", []rotation.Action{rotation.ActionNothing, rotation.ActionAdopt, rotation.ActionPush, rotation.ActionRestore, rotation.ActionWait}, actionWords)
 	same(t, "check results", []rotation.CheckResult{rotation.CheckOK, rotation.CheckWarning, rotation.CheckFailed, rotation.CheckSkipped}, checkWords)
+	same(t, "gates", rotation.Verdicts(), gateWords)
 	same(t, "leftovers", []probe.LeftoverState{"", probe.Present, probe.Seen, probe.Absent, probe.AbsentInferred, probe.CannotTell}, leftoverWords)
 }
 

@@ -137,7 +137,7 @@ func build(ctx context.Context, o Options, st *store.Store) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.api = &web.API{Engine: a.engine, Store: st, Logger: o.Logger, Events: a.events, Directory: newDirectory(cfg, clients, opts.Source, BucketKinds(transport))}
+	a.api = &web.API{Engine: a.engine, Store: st, Logger: o.Logger, Events: a.events, Grace: cfg.Gate.Grace.Std(), Directory: newDirectory(cfg, clients, opts.Source, BucketKinds(transport))}
 	if a.watchers, err = newWatchers(cfg, o.Logger); err != nil {
 		return nil, err
 	}

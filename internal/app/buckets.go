@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/bucket"
+	"github.com/rotatord/rotatord/bucket/azureblob"
+	"github.com/rotatord/rotatord/bucket/gcs"
 	"github.com/rotatord/rotatord/bucket/s3"
 	"github.com/rotatord/rotatord/credential"
 	"github.com/rotatord/rotatord/planet"
@@ -26,6 +28,8 @@ func BucketKinds(t http.RoundTripper) bucket.Kinds {
 		bucket.TypeAmazonS3:           open,
 		bucket.TypeOracleCloudStorage: open,
 		bucket.TypeS3Compatible:       open,
+		bucket.TypeGoogleCloudStorage: gcs.Opener(gcs.Options{Transport: t}),
+		bucket.TypeAzureBlobStorage:   azureblob.Opener(azureblob.Options{Transport: t}),
 	}
 }
 

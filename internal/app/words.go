@@ -33,6 +33,10 @@ type (
 	Change = web.Change
 	// Changed is what came of a Change.
 	Changed = web.Changed
+	// Gate tells whether old credentials may be revoked.
+	Gate = web.Gate
+	// GateVerdict is what it says in a word.
+	GateVerdict = rotation.Verdict
 	// Source is how one source of events stands.
 	Source = web.Source
 	// EventTest asks for test messages.

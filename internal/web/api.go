@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rotatord/rotatord/planet"
 	"github.com/rotatord/rotatord/rotation"
@@ -34,6 +35,7 @@ const maxRequest = 1 << 20
 //	POST /v1/destinations/change     rename, archive, bring back, make the default
 //	GET  /v1/sources                 how the sources of events stand
 //	POST /v1/events/test             send a message through each of them
+//	GET  /v1/gate?secret=S&version=V whether what came before V may be revoked
 //
 // It has no authentication of its own: the socket lies in the store's
 // directory, which is its owner's alone.
@@ -45,6 +47,9 @@ type API struct {
 	Directory Directory
 	// Events knows the sources of events; may be nil as well.
 	Events Events
+	// Grace is how long after the last acceptance a delivery may still hold the
+	// credential before.
+	Grace  time.Duration
 	Logger *slog.Logger
 }
 
@@ -60,6 +65,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("POST /v1/resume", each(a, a.person((*rotation.Engine).Resume)))
 	mux.HandleFunc("POST /v1/pause", each(a, a.pause))
 	mux.HandleFunc("POST /v1/push", each(a, a.push))
+	mux.HandleFunc("GET /v1/gate", a.gate)
 	if a.Directory != nil {
 		mux.HandleFunc("GET /v1/destinations", a.find)
 		mux.HandleFunc("POST /v1/destinations", typed(a.Directory.Create))

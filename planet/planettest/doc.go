@@ -28,6 +28,14 @@
 // unless [Behaviour.DeleteFailureRefuses] is set, because that is the case a
 // client must discover by itself.
 //
+// # Deliveries
+//
+// What a destination is for is delivering. [Simulator.Subscribe] and
+// [Simulator.Order], or their counterparts over HTTP, write files into the
+// bucket on a clock, through a [Deliverer], with the credential that was stored
+// when the delivery started; and fail when that one has stopped to work
+// meanwhile. [Simulator.Delivered] is the figure that a rotation is judged by.
+//
 // # Faults
 //
 // A [Fault] given to [Simulator.Inject] hits chosen requests: a status, a cut

@@ -57,8 +57,10 @@ const (
 // of the matching fields match everything.
 type Fault struct {
 	Method string // "PATCH"
-	Path   string // a pattern of path.Match below the base: "/default", "/demo-*"
-	User   string // a User's name
+	// Path is a pattern of path.Match: below the base for destinations,
+	// "/default", "/demo-*"; whole for others, "/subscriptions/v1/*/results".
+	Path string
+	User string // a User's name
 	// Nth is the first of the matching requests that it hits, counted from 1
 	// and from its injection; 0 is the first.
 	Nth int

@@ -82,7 +82,7 @@ func (s *Simulator) arrive(r *http.Request) *call {
 	c.record.Number, c.record.At = s.received, now
 	if c.user != nil {
 		c.record.User = c.user.Name
-		c.wait, c.limited = s.limit(c.user.Name, now)
+		c.wait, c.limited = s.limit(c.user.Name, apiOf(r.URL.Path), now)
 	}
 	if !c.limited {
 		c.fault = s.plan(c.record)
@@ -142,7 +142,7 @@ func (s *Simulator) baseFor(r *http.Request) string {
 func (s *Simulator) handle(ctx context.Context, c *call) answer {
 	a, bad := s.route(ctx, c)
 	if bad != nil {
-		a = refuse(bad)
+		a = c.refuse(bad)
 		if c.limited {
 			s.current().RetryAfter.header(a.header, c.wait, time.Now())
 		}
@@ -164,10 +164,20 @@ var operations = map[string]map[string]operation{
 		http.MethodDelete: (*Simulator).deleteDefault,
 	},
 	"spec": {http.MethodGet: (*Simulator).getSpec},
+
+	"orders":        {http.MethodGet: (*Simulator).listOrders, http.MethodPost: (*Simulator).createOrder},
+	"order":         {http.MethodGet: (*Simulator).getOrder},
+	"subscriptions": {http.MethodGet: (*Simulator).listSubscriptions, http.MethodPost: (*Simulator).createSubscription},
+	"subscription":  {http.MethodGet: (*Simulator).getSubscription},
+	"results":       {http.MethodGet: (*Simulator).listResults},
+	"cancel":        {http.MethodPost: (*Simulator).cancelSubscription},
 }
 
 // place tells what a path means; http.ServeMux would redirect half of them.
 func place(path string) (what, id string) {
+	if apiOf(path) != destinationsAPI {
+		return otherPlace(path)
+	}
 	rest, ok := strings.CutPrefix(path, root)
 	if !ok || rest != "" && rest[0] != '/' {
 		return "", ""
@@ -198,7 +208,7 @@ func (s *Simulator) route(ctx context.Context, c *call) (answer, *problem) {
 	methods := operations[what]
 	do, ok := methods[c.request.Method]
 	if !ok {
-		a := refuse(&problem{http.StatusMethodNotAllowed, "this method is not allowed here"})
+		a := c.refuse(&problem{http.StatusMethodNotAllowed, "this method is not allowed here"})
 		var allowed []string
 		for method := range methods {
 			allowed = append(allowed, method)

@@ -9,29 +9,33 @@ import (
 // second is the span that PerSecond is about.
 const second = time.Second
 
-// limit counts a request of the user and tells whether it is one too many and
-// how long until the next one is let in. The caller holds mu; now does not go
+// limit counts a request of the user, each API apart, and tells whether it is
+// one too many and how long until the next one is let in. The caller holds mu; now does not go
 // back between calls.
-func (s *Simulator) limit(user string, now time.Time) (wait time.Duration, rejected bool) {
+func (s *Simulator) limit(user string, of api, now time.Time) (wait time.Duration, rejected bool) {
+	perSecond, key := s.perSecond, user
+	if of != destinationsAPI {
+		perSecond, key = s.deliveryOptions.PerSecond, user+" "+string(of)
+	}
 	var counted []time.Time
 	begin := now.Truncate(second)
-	for _, at := range s.arrivals[user] {
+	for _, at := range s.arrivals[key] {
 		if s.window == Fixed && !at.Before(begin) || s.window == Sliding && now.Sub(at) < second {
 			counted = append(counted, at)
 		}
 	}
-	rejected = len(counted) >= s.perSecond
+	rejected = len(counted) >= perSecond
 	if !rejected || s.behaviour.CountRejected {
 		counted = append(counted, now)
 	}
-	s.arrivals[user] = counted
+	s.arrivals[key] = counted
 	if !rejected {
 		return 0, false
 	}
 	if s.window == Fixed {
 		return begin.Add(second).Sub(now), true
 	}
-	return counted[len(counted)-s.perSecond].Add(second).Sub(now), true
+	return counted[len(counted)-perSecond].Add(second).Sub(now), true
 }
 
 // header renders how long to wait. Whole seconds are all that it can say, so
@@ -48,8 +52,8 @@ func (f RetryAfter) header(h http.Header, wait time.Duration, now time.Time) {
 	}
 }
 
-// MaxInWindow is the largest number of requests of one user that arrived in
-// any span of length d, those that were answered 429 included. A span holds
+// MaxInWindow is the largest number of requests of one user to one API that
+// arrived in any span of length d, those that were answered 429 included. A span holds
 // its beginning and not its end.
 func (s *Simulator) MaxInWindow(d time.Duration) int {
 	s.mu.Lock()
@@ -57,7 +61,8 @@ func (s *Simulator) MaxInWindow(d time.Duration) int {
 	arrivals := map[string][]time.Time{}
 	for _, r := range s.records {
 		if r.User != "" {
-			arrivals[r.User] = append(arrivals[r.User], r.At)
+			key := r.User + " " + string(apiOf(r.Path))
+			arrivals[key] = append(arrivals[key], r.At)
 		}
 	}
 	most := 0

@@ -16,7 +16,7 @@ func (s *Simulator) misbehave(ctx context.Context, g *group, c *call, w http.Res
 		s.dawdle(ctx, c, w)
 		return
 	}
-	a := refuse(&problem{f.status(http.StatusServiceUnavailable), "no answer"})
+	a := c.refuse(&problem{f.status(http.StatusServiceUnavailable), "no answer"})
 	switch f.Effect {
 	case EffectNow:
 		a = s.handle(ctx, c)
@@ -68,7 +68,7 @@ func (s *Simulator) tell(ctx context.Context, c *call, a answer, w http.Response
 		writeHuge(w, f.status(http.StatusOK), f.Size)
 		return
 	default:
-		a = refuse(&problem{f.status(http.StatusServiceUnavailable), http.StatusText(f.status(http.StatusServiceUnavailable))})
+		a = c.refuse(&problem{f.status(http.StatusServiceUnavailable), http.StatusText(f.status(http.StatusServiceUnavailable))})
 	}
 	if f.Body != "" {
 		a.body = []byte(f.Body)

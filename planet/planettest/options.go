@@ -52,7 +52,8 @@ const (
 type Options struct {
 	// Users are the callers that exist, with distinct names and keys.
 	Users []User
-	// PerSecond is the number of requests a user may send a second; 0 means 3.
+	// PerSecond is the number of requests a user may send the Destinations API
+	// a second; 0 means 3.
 	PerSecond int
 	// Window is how a second is understood.
 	Window Window
@@ -63,6 +64,8 @@ type Options struct {
 	BaseURL string
 	// Verifier checks credentials against their bucket; nil accepts all.
 	Verifier Verifier
+	// Deliveries say how orders and subscriptions deliver.
+	Deliveries DeliveryOptions
 	// Behaviour answers what Planet's documents leave open. The zero value is
 	// the kindest reading of them.
 	Behaviour Behaviour
@@ -92,8 +95,9 @@ func New(o Options) (*Simulator, error) {
 	}
 	o.BaseURL = strings.TrimSuffix(o.BaseURL, "/")
 	o.Behaviour = o.Behaviour.withDefaults()
+	o.Deliveries = o.Deliveries.withDefaults()
 	users, err := indexUsers(o.Users)
-	if err := errors.Join(err, o.check(), o.Behaviour.check(), o.Faults.check()); err != nil {
+	if err := errors.Join(err, o.check(), o.Behaviour.check(), o.Faults.check(), o.Deliveries.check()); err != nil {
 		return nil, fmt.Errorf("planettest options: %w", err)
 	}
 	s := &Simulator{
@@ -106,7 +110,8 @@ func New(o Options) (*Simulator, error) {
 		occurrences: map[string]uint64{},
 		arrivals:    map[string][]time.Time{},
 	}
-	s.group = newGroup()
+	s.group, s.clock = newGroup(), newGroup()
+	s.deliveryOptions, s.work = o.Deliveries, newWork(o.Seed)
 	if _, err := io.ReadFull(rand.Reader, s.hashKey[:]); err != nil {
 		return nil, fmt.Errorf("draw the key of the fingerprints: %w", err)
 	}

@@ -171,6 +171,8 @@ func showPath(path string) string {
 		return "(not of this API)"
 	case what == "destination" && !idForm.MatchString(id):
 		return root + "/(no id)"
+	case apiOf(path) != destinationsAPI && id != "" && !itemForm.MatchString(id):
+		return string(apiOf(path)) + "/(no id)"
 	}
 	return path
 }
@@ -185,6 +187,7 @@ func showQuery(raw string) string {
 	for name, given := range values {
 		for _, value := range given {
 			filter := slices.Contains(filters, name) && (value == "true" || value == "false")
+			filter = filter || listFilters[name] != nil && listFilters[name].MatchString(value)
 			if !filter && (name != "sort_by" || orders[value] == nil) {
 				value = "REDACTED"
 			}

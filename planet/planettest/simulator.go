@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Simulator is the Destinations API of Planet for the users of its Options.
+// Simulator is the Destinations API of Planet for the users of its Options, and
+// as much of the Orders and Subscriptions APIs as delivers to destinations.
 // It is an http.Handler; all methods are safe for concurrent use.
 type Simulator struct {
 	perSecond int
@@ -23,6 +24,9 @@ type Simulator struct {
 	seed      uint64
 	hashKey   [32]byte
 	group     *group
+	clock     *group // what delivers; Wait does not wait for it, for it has no end
+
+	deliveryOptions DeliveryOptions
 
 	mu          sync.Mutex // everything below
 	behaviour   Behaviour
@@ -33,7 +37,8 @@ type Simulator struct {
 	orgs        map[string]*organization
 	records     []*Request
 	received    int                    // requests, those forgotten included
-	arrivals    map[string][]time.Time // by user, the requests that the rate limit counts
+	arrivals    map[string][]time.Time // by user and API, the requests that the rate limit counts
+	work        work
 }
 
 // Format keeps everything that a Simulator holds out of every verb of fmt.
@@ -62,13 +67,16 @@ func (s *Simulator) current() Behaviour {
 }
 
 // Wait returns when nothing is under way any more: no request, no late
-// effect, no file that lingers. Requests of a [Server] are its own affair.
+// effect, no file that lingers. Requests of a [Server] are its own affair, and
+// deliveries are not waited for: subscriptions have no end.
 func (s *Simulator) Wait() { s.group.wait() }
 
 // Close drops what is under way (late effects that are still to come do not
-// come) and waits for its end. It does not close Servers. Requests after it
+// come, deliveries break off unrecorded) and waits for its end. It does not close Servers. Requests after it
 // are answered as long as they need no waiting.
 func (s *Simulator) Close() {
 	s.group.cancel()
+	s.clock.cancel()
 	s.group.wait()
+	s.clock.wait()
 }

@@ -1,0 +1,294 @@
+package azureblobtest
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// maxBlob bounds what one put may store.
+const maxBlob = 8 << 20
+
+// target is what a request is about.
+type target struct {
+	account, container, key, method string
+	list                            bool
+}
+
+// permissions are those of which one suffices.
+func (t target) permissions() string {
+	switch {
+	case t.list:
+		return "l"
+	case t.method == http.MethodPut:
+		return "wc"
+	case t.method == http.MethodDelete:
+		return "d"
+	}
+	return "r"
+}
+
+func (t target) resourceType() string {
+	if t.list {
+		return "c"
+	}
+	return "o"
+}
+
+// targetOf reads both forms of URLs: ACCOUNT.blob.SUFFIX/CONTAINER/KEY and
+// HOST/ACCOUNT/CONTAINER/KEY.
+func targetOf(r *http.Request) target {
+	to := target{method: r.Method}
+	path := strings.TrimPrefix(r.URL.Path, "/")
+	label, rest, _ := strings.Cut(r.Host, ".")
+	if strings.HasPrefix(rest, "blob.") {
+		to.account = label
+	} else {
+		to.account, path, _ = strings.Cut(path, "/")
+	}
+	to.container, to.key, _ = strings.Cut(path, "/")
+	to.list = to.key == "" && r.Method == http.MethodGet
+	return to
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	resp, err := s.serve(r, r.TLS != nil)
+	if err != nil {
+		panic(http.ErrAbortHandler) // net/http closes the connection silently
+	}
+	defer func() { _ = resp.Body.Close() }()
+	for name, values := range resp.Header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(resp.StatusCode)
+	_, _ = io.Copy(w, resp.Body) // the client may have gone
+}
+
+// RoundTripper serves requests to whatever host without a network.
+func (s *Server) RoundTripper() http.RoundTripper { return roundTripper{s} }
+
+type roundTripper struct{ s *Server }
+
+func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
+	in := r.Clone(r.Context())
+	in.RequestURI = r.URL.RequestURI()
+	// What a server makes of the request line, and not what the client meant.
+	u, err := url.ParseRequestURI(in.RequestURI)
+	if err != nil {
+		return nil, err
+	}
+	in.URL.Path, in.URL.RawPath = u.Path, u.RawPath
+	if in.Host == "" {
+		in.Host = r.URL.Host
+	}
+	if in.Body == nil {
+		in.Body = http.NoBody
+	}
+	defer func() { _ = in.Body.Close() }()
+	resp, err := t.s.serve(in, in.URL.Scheme == "https")
+	if err != nil {
+		return nil, err
+	}
+	resp.Request = r
+	return resp, nil
+}
+
+// serve answers one request. It fails only where the network would.
+func (s *Server) serve(r *http.Request, secure bool) (*http.Response, error) {
+	s.mu.Lock()
+	latency := s.latency
+	s.mu.Unlock()
+	if latency > 0 {
+		timer := time.NewTimer(latency)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-r.Context().Done():
+		}
+	}
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	body, readErr := io.ReadAll(io.LimitReader(r.Body, maxBlob+1))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	to := targetOf(r)
+	note := Request{Time: time.Now(), Method: r.Method, URI: r.RequestURI, Account: to.account, Container: to.container, Key: to.key,
+		Header: r.Header.Clone(), ContentLength: r.ContentLength, ContentLengthAnnounced: r.ContentLength >= 0 && len(r.TransferEncoding) == 0}
+	defer func() { s.requests = append(s.requests, note) }()
+	if s.down {
+		return nil, syscall.ECONNREFUSED
+	}
+	if readErr != nil {
+		return nil, readErr
+	}
+	a := newAnswer(len(s.requests) + 1)
+	if no := s.answer(a, r, to, body, secure); no != nil {
+		a.refuse(no)
+		note.Code = no.code
+	}
+	note.Status = a.status
+	return a.response(), nil
+}
+
+// answer does what a request asks for, if it may.
+func (s *Server) answer(a *answer, r *http.Request, to target, body []byte, secure bool) *refusal {
+	// A "+" that stands unescaped is a space to Azure too, so a signature with
+	// one in it does not match.
+	q := r.URL.Query()
+	if no := s.admit(to, q, addressOf(r), secure); no != nil {
+		return no
+	}
+	c := s.accounts[to.account].containers[to.container]
+	_, there := blob{}, false
+	if c != nil {
+		_, there = c.blobs[to.key]
+	}
+	switch {
+	case r.Header.Get("X-Ms-Version") == "":
+		return refuse(http.StatusBadRequest, "MissingRequiredHeader", "An HTTP header that's mandatory for this request is not specified.")
+	case c == nil:
+		return refuse(http.StatusNotFound, "ContainerNotFound", "The specified container does not exist.")
+	case to.list:
+		return c.list(a, q)
+	case r.Method == http.MethodPut:
+		return c.put(a, r, to.key, q.Get("sp"), body)
+	case r.Method != http.MethodGet && r.Method != http.MethodDelete:
+		return refuse(http.StatusMethodNotAllowed, "UnsupportedHttpVerb", "The resource doesn't support specified Http Verb.")
+	case !there:
+		return refuse(http.StatusNotFound, "BlobNotFound", "The specified blob does not exist.")
+	case r.Method == http.MethodGet:
+		return c.get(a, r, to.key)
+	case c.immutable:
+		return immutable()
+	}
+	delete(c.blobs, to.key)
+	a.status = http.StatusAccepted
+	return nil
+}
+
+func immutable() *refusal {
+	return refuse(http.StatusConflict, "BlobImmutableDueToPolicy", "This operation is not permitted as the blob is immutable due to a policy.")
+}
+
+func (c *container) put(a *answer, r *http.Request, key, permissions string, body []byte) *refusal {
+	_, there := c.blobs[key]
+	switch {
+	case key == "":
+		return refuse(http.StatusBadRequest, "InvalidUri", "The requested URI does not represent any resource on the server.")
+	case r.Header.Get("X-Ms-Blob-Type") != "BlockBlob":
+		return refuse(http.StatusBadRequest, "InvalidHeaderValue", "The value for one of the HTTP headers is not in the correct format.")
+	case r.ContentLength < 0 || len(r.TransferEncoding) > 0:
+		return refuse(http.StatusLengthRequired, "MissingContentLengthHeader", "The Content-Length header was not specified.")
+	case len(body) > maxBlob:
+		return refuse(http.StatusRequestEntityTooLarge, "RequestBodyTooLarge", "The size of the request body exceeds the maximum size permitted.")
+	case there && permissions != "" && !strings.Contains(permissions, "w"):
+		return refuse(http.StatusForbidden, "UnauthorizedBlobOverwrite", "This request is not authorized to perform blob overwrites.")
+	case there && c.immutable:
+		return immutable()
+	}
+	c.blobs[key] = blob{bytes.Clone(body), time.Now()}
+	a.status = http.StatusCreated
+	return nil
+}
+
+func (c *container) get(a *answer, r *http.Request, key string) *refusal {
+	b := c.blobs[key]
+	part, n := b.body, len(b.body)
+	a.header.Set("Last-Modified", gmt(b.modified))
+	if wanted := r.Header.Get("Range"); wanted != "" {
+		if n == 0 {
+			return refuse(http.StatusRequestedRangeNotSatisfiable, "InvalidRange", "The range specified is invalid for the current size of the resource.")
+		}
+		var first, last int
+		if _, err := fmt.Sscanf(wanted, "bytes=%d-%d", &first, &last); err != nil || first != 0 {
+			return refuse(http.StatusBadRequest, "InvalidHeaderValue", "The value for one of the HTTP headers is not in the correct format.")
+		}
+		part = part[:min(n, last+1)]
+		a.header.Set("Content-Range", fmt.Sprintf("bytes 0-%d/%d", len(part)-1, n))
+		a.status = http.StatusPartialContent
+	}
+	a.body.Write(part)
+	return nil
+}
+
+func (c *container) list(a *answer, q url.Values) *refusal {
+	if q.Get("comp") != "list" || q.Get("restype") != "container" {
+		return refuse(http.StatusBadRequest, "InvalidQueryParameterValue", "Value for one of the query parameters specified in the request URI is invalid.")
+	}
+	limit, err := strconv.Atoi(q.Get("maxresults"))
+	if err != nil {
+		limit = 5000
+	}
+	type entry struct{ Name string }
+	var found struct {
+		XMLName xml.Name `xml:"EnumerationResults"`
+		Blobs   []entry  `xml:"Blobs>Blob"`
+	}
+	for _, key := range sorted(c.blobs) {
+		if strings.HasPrefix(key, q.Get("prefix")) && len(found.Blobs) < limit {
+			found.Blobs = append(found.Blobs, entry{key})
+		}
+	}
+	a.xml(found)
+	return nil
+}
+
+// addressOf is where a request comes from; without a network from 192.0.2.1,
+// which is nobody's.
+func addressOf(r *http.Request) netip.Addr {
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.AddrFrom4([4]byte{192, 0, 2, 1})
+	}
+	return at.Addr().Unmap()
+}
+
+// answer is a response in the making.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func newAnswer(serial int) *answer {
+	a := &answer{header: http.Header{}, status: http.StatusOK}
+	a.header.Set("Date", gmt(time.Now()))
+	a.header.Set("X-Ms-Request-Id", strconv.Itoa(serial))
+	return a
+}
+
+func (a *answer) xml(v any) {
+	a.header.Set("Content-Type", "application/xml")
+	a.body.WriteString("\ufeff" + xml.Header)
+	_ = xml.NewEncoder(&a.body).Encode(v) // into memory, of plain structs
+}
+
+func (a *answer) refuse(no *refusal) {
+	a.status = no.status
+	a.header.Set("X-Ms-Error-Code", no.code)
+	a.xml(struct {
+		XMLName xml.Name `xml:"Error"`
+		Code    string
+		Message string
+		Detail  string `xml:"AuthenticationErrorDetail,omitempty"`
+	}{Code: no.code, Message: no.message + "\nRequestId:" + a.header.Get("X-Ms-Request-Id"), Detail: no.detail})
+}
+
+func (a *answer) response() *http.Response {
+	a.header.Set("Content-Length", strconv.Itoa(a.body.Len()))
+	return &http.Response{
+		Status:     strconv.Itoa(a.status) + " " + http.StatusText(a.status),
+		StatusCode: a.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: a.header, Body: io.NopCloser(&a.body), ContentLength: int64(a.body.Len()),
+	}
+}

@@ -1,0 +1,244 @@
+package azureblobtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Server is a Blob Storage in memory. Make one with NewServer. All its methods
+// are safe for concurrent use; those that name an account or a container that
+// is not there do nothing.
+type Server struct {
+	mu       sync.Mutex
+	accounts map[string]*account
+	down     bool
+	latency  time.Duration
+	requests []Request
+
+	// serving is set by Start.
+	serving *serving
+}
+
+type account struct {
+	keys       [][]byte
+	firewall   bool
+	containers map[string]*container
+}
+
+type container struct {
+	policies  map[string]Policy
+	blobs     map[string]blob
+	immutable bool
+}
+
+// policyOf works for a container that is not there, too: its policies are gone.
+func (c *container) policyOf(id string) (Policy, bool) {
+	if c == nil {
+		return Policy{}, false
+	}
+	p, ok := c.policies[id]
+	return p, ok
+}
+
+type blob struct {
+	body     []byte
+	modified time.Time
+}
+
+// Policy is a stored access policy. What a token says itself is not taken from
+// there.
+type Policy struct {
+	Permissions string
+	Start, End  time.Time
+}
+
+// Request is one request as the server saw it, for tests to judge by. It holds
+// the token.
+type Request struct {
+	Time                   time.Time
+	Method, URI            string
+	Account, Container     string
+	Key                    string // of the blob
+	Header                 http.Header
+	Status                 int    // 0 while the server was down
+	Code                   string // Azure's error code, empty for a success
+	ContentLength          int64
+	ContentLengthAnnounced bool
+}
+
+type serving struct {
+	server *http.Server
+	url    string
+	done   chan struct{}
+}
+
+// NewServer makes a server without accounts.
+func NewServer() *Server { return &Server{accounts: map[string]*account{}} }
+
+// SetKeys makes an account, or replaces the keys of one: tokens that were
+// signed with a key that is gone are no longer taken.
+func (s *Server) SetKeys(name string, keys ...[]byte) {
+	own := make([][]byte, len(keys))
+	for i, k := range keys {
+		own[i] = bytes.Clone(k)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.accounts[name] == nil {
+		s.accounts[name] = &account{containers: map[string]*container{}}
+	}
+	s.accounts[name].keys = own
+}
+
+// SetFirewall lets the account's firewall refuse every address, or none.
+func (s *Server) SetFirewall(name string, closed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a := s.accounts[name]; a != nil {
+		a.firewall = closed
+	}
+}
+
+// CreateContainer makes an empty container, unless there is one of that name.
+func (s *Server) CreateContainer(in, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a := s.accounts[in]; a != nil && a.containers[name] == nil {
+		a.containers[name] = &container{policies: map[string]Policy{}, blobs: map[string]blob{}}
+	}
+}
+
+// DeleteContainer removes a container with its blobs and policies.
+func (s *Server) DeleteContainer(in, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a := s.accounts[in]; a != nil {
+		delete(a.containers, name)
+	}
+}
+
+// with does something to a container that is there.
+func (s *Server) with(in, name string, do func(*container)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a := s.accounts[in]; a != nil && a.containers[name] != nil {
+		do(a.containers[name])
+	}
+}
+
+// SetPolicy stores an access policy.
+func (s *Server) SetPolicy(in, name, id string, p Policy) {
+	s.with(in, name, func(c *container) { c.policies[id] = p })
+}
+
+// RemovePolicy revokes all tokens of a stored access policy.
+func (s *Server) RemovePolicy(in, name, id string) {
+	s.with(in, name, func(c *container) { delete(c.policies, id) })
+}
+
+// SetImmutable lets a policy keep what is in the container from being replaced
+// or deleted, or not any more.
+func (s *Server) SetImmutable(in, name string, on bool) {
+	s.with(in, name, func(c *container) { c.immutable = on })
+}
+
+// PutBlob stores a blob, past all access control.
+func (s *Server) PutBlob(in, name, key string, body []byte) {
+	s.with(in, name, func(c *container) { c.blobs[key] = blob{bytes.Clone(body), time.Now()} })
+}
+
+// Blobs lists the names of a container's blobs in order; nil for none.
+func (s *Server) Blobs(in, name string) []string {
+	var keys []string
+	s.with(in, name, func(c *container) { keys = sorted(c.blobs) })
+	return keys
+}
+
+func sorted(blobs map[string]blob) []string {
+	var keys []string
+	for key := range blobs {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// SetDown lets the server vanish from the network, or come back: connections
+// are closed without an answer.
+func (s *Server) SetDown(down bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = down
+}
+
+// SetLatency makes each answer take that long.
+func (s *Server) SetLatency(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.latency = d
+}
+
+// Requests lists all requests so far.
+func (s *Server) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
+}
+
+// Start listens on a free port of 127.0.0.1 until Close.
+func (s *Server) Start() error {
+	var lc net.ListenConfig
+	l, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	run := &serving{
+		server: &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)},
+		url:    "http://" + l.Addr().String(),
+		done:   make(chan struct{}),
+	}
+	s.mu.Lock()
+	if s.serving != nil {
+		s.mu.Unlock()
+		return errors.Join(errors.New("start blob server: it is running already"), l.Close())
+	}
+	s.serving = run
+	s.mu.Unlock()
+	go func() {
+		defer close(run.done)
+		_ = run.server.Serve(l) // ends with ErrServerClosed
+	}()
+	return nil
+}
+
+// URL is the endpoint to give to clients, without an account; empty unless
+// started.
+func (s *Server) URL() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.serving == nil {
+		return ""
+	}
+	return s.serving.url
+}
+
+// Close stops listening and closes all connections. What is stored stays.
+func (s *Server) Close() {
+	s.mu.Lock()
+	run := s.serving
+	s.serving = nil
+	s.mu.Unlock()
+	if run == nil {
+		return
+	}
+	_ = run.server.Close()
+	<-run.done
+}
