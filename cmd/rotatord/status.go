@@ -20,8 +20,9 @@ func (c *cli) statusCommand() *cobra.Command {
 Planet, a bucket or a secret manager.
 
 VERSION is what Planet accepted last, and after an arrow what is current if that
-is another one. LEFTOVER tells of a planetverify.txt in the bucket; none* is
-concluded from a refusal, since the key may not list the bucket.
+is another one. EXPIRES is when that credential ends, if anybody says so.
+LEFTOVER tells of a planetverify.txt in the bucket; none* is concluded from a
+refusal, since the key may not list the bucket.
 ` + exitHelp + `
   4  with --exit-code: something needs a person, or is not settled`,
 		Example: `  rotatord status
@@ -68,6 +69,7 @@ var statusColumns = []column{
 	{title: "REASON", extra: 2},
 	{title: "VERSION", least: 14, short: head},
 	{title: "ACCEPTED"},
+	{title: "EXPIRES", extra: 2},
 	{title: "LEFTOVER"},
 	{title: "NEXT LOOK", extra: 1},
 }
@@ -87,7 +89,7 @@ func (s screen) statusTable(w io.Writer, now time.Time, all []app.Status) {
 			left = cell{st.Leftover.State, yellow}
 		}
 		rows = append(rows, []cell{{text: st.Destination}, stateCell(st), {text: orDash(string(st.Reason))},
-			{text: s.versions(accepted, currentOf(st))}, {text: ago(now, at)}, left, {text: next}})
+			{text: s.versions(accepted, currentOf(st))}, {text: ago(now, at)}, expiryCell(now, st), left, {text: next}})
 	}
 	s.grid(w, statusColumns, rows)
 	s.troubles(w, now, all)
@@ -141,6 +143,9 @@ func remarks(now time.Time, st app.Status) (said []string) {
 	if l := st.Leftover; l.State == "present" {
 		said = append(said, "a planetverify.txt lies in the bucket, from "+ago(now, l.LastModified))
 	}
+	if st.ExpiresUnreplaced {
+		said = append(said, "the credential ends "+in(now, st.Expires)+", before the secret manager plans to replace it")
+	}
 	for _, n := range st.Notes {
 		said = append(said, noteWords(n.Kind)+", "+ago(now, n.Time)+" (told by "+n.Source+")")
 	}
@@ -148,6 +153,21 @@ func remarks(now time.Time, st app.Status) (said []string) {
 		said = append(said, "archived "+ago(now, *a)+": it takes no new orders, its credential is still rotated")
 	}
 	return said
+}
+
+// soonExpiring is from when on the table warns of a credential's end.
+const soonExpiring = 7 * 24 * time.Hour
+
+func expiryCell(now time.Time, st app.Status) cell {
+	c := cell{text: in(now, st.Expires)}
+	switch {
+	case st.Expires.IsZero():
+	case !st.Expires.After(now):
+		return cell{"EXPIRED", red}
+	case st.ExpiresUnreplaced || st.Expires.Sub(now) < soonExpiring:
+		c.color = yellow
+	}
+	return c
 }
 
 func acceptedOf(st app.Status) (version string, at time.Time) {

@@ -126,6 +126,8 @@ func wanted(s app.Status) string {
 		return strings.ReplaceAll(advice[s.Reason], "NAME", s.Destination)
 	case len(s.Changed) > 0:
 		return "see whether the change was meant; if so: rotatord retry " + s.Destination
+	case s.ExpiresUnreplaced:
+		return "rotate the secret before that day, or let the secret manager do so earlier"
 	case len(s.Notes) > 0:
 		return "see to the rotation of the secret at its source; this ends with the next version"
 	case s.Leftover.State == "present":
@@ -136,7 +138,7 @@ func wanted(s app.Status) string {
 
 // alerts tells whether a person should look at a destination.
 func alerts(s app.Status) bool {
-	return s.Paused == nil && s.State.Alerting() || len(s.Changed) > 0 || len(s.Notes) > 0 || s.Leftover.State == "present"
+	return s.Paused == nil && s.State.Alerting() || len(s.Changed) > 0 || len(s.Notes) > 0 || s.ExpiresUnreplaced || s.Leftover.State == "present"
 }
 
 // ago says how long ago something was, roughly.

@@ -37,6 +37,10 @@ type Status struct {
 	Archived  *time.Time      `json:"archived,omitempty"`
 	Paused    *store.Paused   `json:"paused,omitempty"`
 	Inflight  *store.Inflight `json:"inflight,omitempty"`
+	// Expires is when the credential that Planet holds ends, ExpiresUnreplaced
+	// whether that is before the secret manager plans to replace it.
+	Expires           time.Time `json:"expires,omitzero"`
+	ExpiresUnreplaced bool      `json:"expires_unreplaced,omitempty"`
 	// Notes are what events told of the secret beside changes.
 	Notes []store.Note `json:"notes,omitempty"`
 	// Unannounced is a change that no event has told of so far.
@@ -51,7 +55,7 @@ func StatusOf(r store.Record) Status {
 		Due: r.IsDue(), NextLook: r.NextLook, LastSuccess: r.LastSuccess,
 		Source: r.Source, Accepted: r.Accepted, Uncertain: r.Uncertain, Leftover: r.Leftover,
 		Changed: r.Changed, Archived: r.Archived, Paused: r.Paused, Inflight: r.Inflight,
-		Notes: r.Notes, Unannounced: r.Unannounced,
+		Notes: r.Notes, Unannounced: r.Unannounced, Expires: r.Expiry(), ExpiresUnreplaced: r.ExpiresUnreplaced(),
 	}
 	if s.State == "" {
 		s.State = store.StateNew
