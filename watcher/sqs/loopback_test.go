@@ -161,7 +161,7 @@ func TestSendingTakesTheRealPathAndAPermissionOfItsOwn(t *testing.T) {
 	q := s.Queue("rotatord")
 	transport := onLoopback(t, s, q)
 	got := make(chan watcher.Message, 1)
-	run(t, transport, func(_ context.Context, m watcher.Message) watcher.Verdict {
+	_, stop := run(t, transport, func(_ context.Context, m watcher.Message) watcher.Verdict {
 		got <- m
 		return watcher.Done
 	})
@@ -171,6 +171,7 @@ func TestSendingTakesTheRealPathAndAPermissionOfItsOwn(t *testing.T) {
 	if m := <-got; string(m.Body) != `{"secret":"x"}` {
 		t.Errorf("%q came", m.Body)
 	}
+	stop() // what is refused from here on is refused to Send
 	s.Deny("SendMessage")
 	if e := reason(t, transport.Send(t.Context(), []byte("x"))); e.Op != "send to" || e.Reason != watcher.ReasonDenied || !strings.Contains(e.Hint, "sqs:SendMessage") {
 		t.Error(e)
