@@ -187,6 +187,9 @@ func TestRetryAsksPlanetAnewWhetherADestinationMayBeWritten(t *testing.T) {
 	c := w.reach()
 	wait(t, c, d, store.StateInSync, "")
 	tellForeign(t, w, c, d)
+	if n := len(w.patches(d)); n != 2 {
+		t.Errorf("%d PATCHes, want one at first sight and one that is refused: nobody else has renewed the list", n)
+	}
 	w.sim.SetCanWrite(d.id, "owner", true)
 	person(t, c, "retry", d)
 	after, err := c.Sync(context.Background(), web.Request{Destinations: []string{d.id}})
