@@ -49,6 +49,16 @@ type Lister interface {
 	List(ctx context.Context, prefix string) error
 }
 
+// Versioner is what a Bucket is beside that can tell how many versions of an
+// object it keeps.
+type Versioner interface {
+	// Versions counts the versions of one object that hold data, the current one
+	// included and marks of a deletion not, as far as one page of a list tells. A
+	// bucket without versions has one of an object that is there. Most
+	// credentials are not permitted to ask: that is KindDenied, of OpList.
+	Versions(ctx context.Context, key string) (int, error)
+}
+
 // MaxBody bounds what Get reads of an object.
 const MaxBody = 1024
 

@@ -56,6 +56,8 @@ type Config struct {
 
 	// Gate is when old credentials may be revoked.
 	Gate Gate `toml:"gate"`
+	// Announce is who is told of what happens.
+	Announce Announce `toml:"announce"`
 	// Source is where events come from, Events and Webhooks what holds for all
 	// of them.
 	Source   Sources  `toml:"source"`
@@ -163,6 +165,15 @@ type Account struct {
 	// PatchTimeout bounds one PATCH, during which Planet verifies the
 	// credential on the bucket; that may take 120 seconds.
 	PatchTimeout Duration `toml:"patch_timeout" min:"130s" max:"1h"`
+	// ListInterval is how often Planet's list of destinations is asked for to
+	// find what others have changed; 0 for only when one is looked at.
+	ListInterval Duration `toml:"list_interval" min:"0s" max:"1d"`
+	// DependentsInterval is how often orders and subscriptions are asked for; 0
+	// for never.
+	DependentsInterval Duration `toml:"dependents_interval" min:"0s" max:"1d"`
+	// AllUsers asks for those of the whole organization, which only its admins
+	// may.
+	AllUsers bool `toml:"all_users"`
 	// Pos is where the account stands in the file; zero for the implicit one.
 	Pos Position `toml:"-"`
 }
@@ -219,6 +230,22 @@ type Settings struct {
 	// PreflightPrefix goes before the name of the preflight's own object, for
 	// credentials that are confined to a prefix.
 	PreflightPrefix string `toml:"preflight_prefix"`
+	// PreflightObject is the name of the preflight's own object, with {id} where
+	// the destination's id goes.
+	PreflightObject string `toml:"preflight_object"`
+	// Check is how the accepted credential is tried between rotations.
+	Check Check `toml:"check" oneof:"read write off"`
+	// CheckSchedule is when, in the form of Schedule.
+	CheckSchedule string `toml:"check_schedule"`
+	// ProbeSecret holds a credential of the destination's kind that leftovers are
+	// looked for with in place of its own; named as a destination's Secret is.
+	ProbeSecret credential.Secret `toml:"probe_secret"`
+	// CleanupSecret holds one that leftovers are removed with. Empty, none is.
+	CleanupSecret credential.Secret `toml:"cleanup_secret"`
+	// OnDrift is what follows when somebody else has changed the destination.
+	OnDrift OnDrift `toml:"on_drift" oneof:"report push"`
+	// Rollout is how a version gets to several destinations of one secret.
+	Rollout Rollout `toml:"rollout" oneof:"canary all"`
 	// BucketEndpoint overrides where the bucket is reached from here.
 	BucketEndpoint string `toml:"bucket_endpoint"`
 	// BucketCAFile holds PEM certificates to trust for the bucket beside the
@@ -246,6 +273,38 @@ const (
 	PreflightAdvisory Preflight = "advisory"
 	// PreflightOff tries nothing.
 	PreflightOff Preflight = "off"
+)
+
+// Check says how a credential that Planet holds is tried between rotations.
+type Check string
+
+const (
+	// CheckRead reads one object.
+	CheckRead Check = "read"
+	// CheckWrite puts, gets and deletes one, as preflight does.
+	CheckWrite Check = "write"
+	// CheckOff tries nothing.
+	CheckOff Check = "off"
+)
+
+// OnDrift says what follows a change at Planet that was not rotatord's.
+type OnDrift string
+
+const (
+	// OnDriftReport reports it.
+	OnDriftReport OnDrift = "report"
+	// OnDriftPush sends the credential again, once for each such change.
+	OnDriftPush OnDrift = "push"
+)
+
+// Rollout says how a version gets to several destinations of one secret.
+type Rollout string
+
+const (
+	// RolloutCanary gives it to one first.
+	RolloutCanary Rollout = "canary"
+	// RolloutAll gives it to all at once.
+	RolloutAll Rollout = "all"
 )
 
 // Off is the schedule that never comes.

@@ -31,7 +31,8 @@ func Default() Config {
 		Files:  Files{Poll: Duration(time.Minute), Settle: Duration(250 * time.Millisecond)},
 		Vault: Vault{Auth: VaultToken, TokenEnv: "VAULT_TOKEN", AuthMount: "kubernetes",
 			JWTFile: "/var/run/secrets/kubernetes.io/serviceaccount/token"},
-		Gate:     Gate{Grace: Duration(time.Hour)},
+		Gate:     Gate{Grace: Duration(time.Hour), Mark: "rotatord-accepted"},
+		Announce: Announce{Source: "rotatord", ExpiringWithin: Duration(7 * 24 * time.Hour)},
 		Events:   Events{MissedAfter: Duration(5 * time.Minute)},
 		Webhooks: Webhooks{RequestsPerSecond: 20},
 		Defaults: Settings{
@@ -45,6 +46,11 @@ func Default() Config {
 			ProbeSchedule:     "@every 6h",
 			LeftoverConfirm:   Duration(time.Minute),
 			VerifyObject:      "planetverify.txt",
+			PreflightObject:   "rotatord-preflight-{id}.txt",
+			Check:             CheckRead,
+			CheckSchedule:     "@every 10m",
+			OnDrift:           OnDriftReport,
+			Rollout:           RolloutCanary,
 		},
 	}
 }
@@ -53,10 +59,12 @@ func Default() Config {
 // key.
 func DefaultAccountSettings() Account {
 	return Account{
-		BaseURL:           DefaultBaseURL,
-		RequestsPerSecond: 3,
-		JitterAllowance:   Duration(200 * time.Millisecond),
-		PatchTimeout:      Duration(150 * time.Second),
+		BaseURL:            DefaultBaseURL,
+		RequestsPerSecond:  3,
+		JitterAllowance:    Duration(200 * time.Millisecond),
+		PatchTimeout:       Duration(150 * time.Second),
+		ListInterval:       Duration(time.Minute),
+		DependentsInterval: Duration(10 * time.Minute),
 	}
 }
 

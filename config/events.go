@@ -21,6 +21,12 @@ type Gate struct {
 	// old credential may still be in use: Planet takes it when a delivery
 	// begins.
 	Grace Duration `toml:"grace" min:"0s" max:"30d"`
+	// WriteBack writes to the secret manager which version every destination
+	// uses, once the ones before it may be revoked.
+	WriteBack bool `toml:"write_back"`
+	// Mark is the name under which that is written: a staging label of AWS, an
+	// annotation of Google, a tag of Azure, custom metadata of Vault.
+	Mark string `toml:"mark"`
 }
 
 // takenNames are sources that are always there; a configured one of such a

@@ -27,7 +27,7 @@ func (d Destination) Hash() string {
 		}
 	}
 	add(string(d.Secret), d.Account, string(d.Preflight), d.PropagationWindow.String(),
-		d.VerifyObject, d.PreflightPrefix, d.BucketEndpoint, d.BucketCAFile)
+		d.VerifyObject, d.PreflightPrefix, d.PreflightObject, d.BucketEndpoint, d.BucketCAFile)
 	for _, field := range slices.Sorted(maps.Keys(d.Map)) {
 		add(field, d.Map[field])
 	}

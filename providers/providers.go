@@ -74,6 +74,17 @@ type Namer interface {
 	Same(configured, named credential.Secret) bool
 }
 
+// Marker is an optional ability of a Provider: to write down beside the secret
+// which of its versions every destination uses, for a rotation job that looks
+// there. It never touches a value, and what it writes must not make the source
+// call another version current.
+type Marker interface {
+	// Mark writes that this version is in use everywhere, in place of what an
+	// earlier Mark wrote; an empty version takes that away. Repeating it is
+	// harmless, and costs no write where the mark is already there.
+	Mark(ctx context.Context, s credential.Secret, version string) error
+}
+
 // Kind is one entry of the explicit list that a program builds: a Provider and
 // the names it answers for.
 type Kind struct {
@@ -158,6 +169,19 @@ func (set Set) Missing(ctx context.Context, s credential.Secret) ([]string, erro
 		return c.Missing(ctx, s)
 	}
 	return nil, nil
+}
+
+// Mark implements Marker. A kind that can't write is an error of
+// ReasonInvalid.
+func (set Set) Mark(ctx context.Context, s credential.Secret, version string) error {
+	k, err := set.For(s)
+	if err != nil {
+		return err
+	}
+	if m, ok := k.Provider.(Marker); ok {
+		return m.Mark(ctx, s, version)
+	}
+	return &Error{Op: "mark", Secret: s, Reason: ReasonInvalid, Hint: "secrets of kind " + k.Name + " can't be marked"}
 }
 
 // Reason says why a source did not answer, in the words that decide what to do

@@ -36,8 +36,15 @@ type Fresh interface {
 	Ensure(ctx context.Context, records []store.Record) error
 }
 
+// ReceiptRecords keeps what was found of each secret as a whole.
+type ReceiptRecords interface {
+	Receipts(ctx context.Context) ([]store.Receipt, error)
+	SaveReceipt(ctx context.Context, r store.Receipt) error
+}
+
 // Store is what the engine needs of package store.
 type Store interface {
+	ReceiptRecords
 	Records
 	Marks
 	AccountRecords
@@ -65,6 +72,9 @@ type Account struct {
 	// KeySecret is where the API key itself is kept, if that can be watched. An
 	// event of it lets a blocked account try again at once.
 	KeySecret credential.Secret
+	// ListEvery is how often Planet's list is asked for to find what others have
+	// changed; 0 for only when a destination is looked at.
+	ListEvery time.Duration
 }
 
 // Destination is one entry of the configuration.
@@ -102,6 +112,38 @@ const (
 	PreflightOff PreflightMode = "off"
 )
 
+// CheckMode says how the accepted credential is tried between rotations.
+type CheckMode string
+
+const (
+	// CheckRead reads one object, which need not be there.
+	CheckRead CheckMode = "read"
+	// CheckWrite does what preflight does: put, get, delete.
+	CheckWrite CheckMode = "write"
+	// CheckOff tries nothing.
+	CheckOff CheckMode = "off"
+)
+
+// DriftMode says what follows when somebody else has changed a destination.
+type DriftMode string
+
+const (
+	// DriftReport makes a condition of it and leaves things as they are.
+	DriftReport DriftMode = "report"
+	// DriftPush sends the credential again, once for each such change.
+	DriftPush DriftMode = "push"
+)
+
+// RolloutMode says how a version gets to several destinations of one secret.
+type RolloutMode string
+
+const (
+	// RolloutCanary gives it to one; to the others once it has proved itself there.
+	RolloutCanary RolloutMode = "canary"
+	// RolloutAll gives it to all at once.
+	RolloutAll RolloutMode = "all"
+)
+
 // Settings are the choices of one destination, every one of them set: the
 // defaults are package config's business.
 type Settings struct {
@@ -119,13 +161,25 @@ type Settings struct {
 
 	// VerifyObject is what Planet writes to verify: planetverify.txt.
 	VerifyObject string
-	// PreflightPrefix is put before the name of rotatord's own object.
-	PreflightPrefix string
+	// PreflightPrefix is put before the name of rotatord's own object, which is
+	// PreflightObject with the destination's id for {id}.
+	PreflightPrefix, PreflightObject string
 	// LeftoverConfirm is how long a leftover must stay to count.
 	LeftoverConfirm time.Duration
 	// NextProbe says when a leftover is looked for again after a look at that
 	// time; nil for never.
 	NextProbe func(after time.Time) time.Time
+	// Check is how the accepted credential is tried between rotations, NextCheck
+	// when; nil for never.
+	Check     CheckMode
+	NextCheck func(after time.Time) time.Time
+	// ProbeSecret holds a credential of the same kind that leftovers are looked
+	// for with in place of the destination's own; empty for none.
+	ProbeSecret credential.Secret
+	// CleanupSecret holds one that leftovers are removed with; empty for not.
+	CleanupSecret credential.Secret
+	OnDrift       DriftMode
+	Rollout       RolloutMode
 	// Endpoint overrides where the bucket is reached from here.
 	Endpoint string
 	// Open reaches a bucket.
@@ -146,11 +200,12 @@ const (
 	StepTurn      Step = "turn"      // waiting for the account's limiter
 	StepPatch     Step = "patch"     // Planet's answer to the PATCH
 	StepProbe     Step = "probe"     // the look for a leftover
+	StepCheck     Step = "check"     // the accepted credential tried again
 )
 
 // Steps lists every Step.
 func Steps() []Step {
-	return []Step{StepList, StepCurrent, StepRead, StepPreflight, StepTurn, StepPatch, StepProbe}
+	return []Step{StepList, StepCurrent, StepRead, StepPreflight, StepTurn, StepPatch, StepProbe, StepCheck}
 }
 
 // Observer hears of every finished step. It is called concurrently and must

@@ -35,6 +35,19 @@ type Options struct {
 	// Missed hears of each event that counts as missed, with the sources of
 	// which none has brought it. It may be nil and must return at once.
 	Missed func(destination string, sources []string)
+	// Grace is how long after the last acceptance a delivery may still hold the
+	// credential before.
+	Grace time.Duration
+	// Changed hears of each record that a look has saved, with the one before. It
+	// is called concurrently for different destinations and must return at once.
+	// After a crash it may miss one, never make one up. May be nil.
+	Changed func(before, after store.Record)
+	// Receipt hears of each change of a receipt: made, safe, marked, withdrawn.
+	// It must return at once. May be nil.
+	Receipt func(store.Receipt)
+	// Mark writes to the secret manager which version all destinations use, or
+	// with an empty version that this is not known any more. Nil for not.
+	Mark func(ctx context.Context, s credential.Secret, version string) error
 }
 
 // Engine brings destinations to their current versions. Its methods are safe

@@ -77,7 +77,7 @@ func (s *Store) ensureOne(tx *transaction, r Record, now int64, facts []byte) er
 	return err
 }
 
-const selectRecords = `SELECT name, account, secret, revision, epoch, due, done, due_at, due_source, facts
+const selectRecords = `SELECT name, account, secret, revision, epoch, due, done, due_at, due_source, dependents, facts
 	FROM destinations`
 
 // scanRecord reads a row of selectRecords. A *[FactsError] comes with a record
@@ -86,12 +86,13 @@ func scanRecord(scan func(...any) error) (Record, error) {
 	var r Record
 	var secret string
 	var dueAt int64
-	var facts []byte
+	var dependents, facts []byte
 	if err := scan(&r.Destination, &r.Account, &secret, &r.Revision, &r.Epoch,
-		&r.Due, &r.Done, &dueAt, &r.DueSource, &facts); err != nil {
+		&r.Due, &r.Done, &dueAt, &r.DueSource, &dependents, &facts); err != nil {
 		return Record{}, err
 	}
 	r.Secret = credential.Secret(secret)
+	r.Dependents = decodeDependents(dependents)
 	r.DueAt = fromNanos(dueAt)
 	var err error
 	if r.Facts, err = decodeFacts(facts); err != nil {

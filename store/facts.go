@@ -44,6 +44,8 @@ func encodeFacts(f Facts) ([]byte, error) {
 	f.Status.Detail = tidy(f.Status.Detail)
 	f.Leftover.Reason = tidy(f.Leftover.Reason)
 	f.Leftover.Detail = tidy(f.Leftover.Detail)
+	f.Standing.Reason = tidy(f.Standing.Reason)
+	f.Standing.Detail = tidy(f.Standing.Detail)
 	if f.Hold != nil {
 		hold := *f.Hold
 		hold.Detail = tidy(hold.Detail)

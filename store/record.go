@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/planet"
 )
 
 // Record is all that is durably known of one destination: what Planet accepted
@@ -39,6 +40,10 @@ type Record struct {
 	// order in which it came; only [Store.Load] gives it. Whoever saves a Done
 	// has taken it in.
 	Heard []Heard
+
+	// Dependents are those who use the destination, as last gathered; nil while
+	// that is not known. [Store.SetDependents] writes them, and Save does not.
+	Dependents *planet.Dependents
 
 	Facts
 }
@@ -77,8 +82,15 @@ type Facts struct {
 	Changed []Change `json:"changed,omitempty"`
 	// Archived is when Planet says the destination was archived.
 	Archived *time.Time `json:"archived,omitempty"`
-	Leftover Leftover   `json:"leftover"`
-	Status   Status     `json:"status"`
+	// Seen is how Planet showed the destination after our last request that may
+	// have changed it; nil until a list has shown it since.
+	Seen *Seen `json:"seen,omitempty"`
+	// Drift is a change at Planet that was not ours.
+	Drift    *Drift   `json:"drift,omitempty"`
+	Leftover Leftover `json:"leftover"`
+	// Standing is whether the accepted credential still works.
+	Standing Standing `json:"standing,omitzero"`
+	Status   Status   `json:"status"`
 	// NextLook is when the engine wants to come back by itself; zero when it
 	// waits for an event or the schedule.
 	NextLook time.Time `json:"next_look,omitzero"`
@@ -222,7 +234,54 @@ type Leftover struct {
 	LookAgainAt  time.Time `json:"look_again_at,omitzero"`
 	// OlderThanPush: Planet's last check did not overwrite it.
 	OlderThanPush bool `json:"older_than_push,omitempty"`
+	// Versions is how many versions of it a bucket that keeps them has, as far as
+	// one page of a list tells; 0 where that is not known.
+	Versions int `json:"versions,omitempty"`
 }
+
+// Seen is what a list showed of a destination.
+type Seen struct {
+	Updated time.Time `json:"updated,omitzero"` // by Planet's clock
+	Name    string    `json:"name,omitempty"`
+	At      time.Time `json:"at"` // when the list was asked for
+}
+
+// Drift is that Planet's time of the last change has moved though nothing was
+// sent from here.
+type Drift struct {
+	// Was and Updated are Planet's times of the change before and of this one.
+	Was     time.Time `json:"was,omitzero"`
+	Updated time.Time `json:"updated,omitzero"`
+	Found   time.Time `json:"found"`
+	// Renamed is the new name, if the destination has got one: that alone would
+	// have moved the time.
+	Renamed string `json:"renamed,omitempty"`
+	// Pushing: the settings have the credential sent again because of it.
+	Pushing bool `json:"pushing,omitempty"`
+}
+
+// Standing is how the accepted credential did when it was last tried.
+type Standing struct {
+	// State is one of works, doubtful, rejected, cannot_tell; "" before the
+	// first try.
+	State   string `json:"state,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+	Detail  string `json:"detail,omitempty"`
+	Version string `json:"version,omitempty"` // of the accepted credential
+	// Since is when State began, CheckedAt when it was last tried, Worked when
+	// that last succeeded.
+	Since     time.Time `json:"since,omitzero"`
+	CheckedAt time.Time `json:"checked_at,omitzero"`
+	Worked    time.Time `json:"worked,omitzero"`
+	// LookAgainAt is when a doubt is to be confirmed.
+	LookAgainAt time.Time `json:"look_again_at,omitzero"`
+	// Read is what a read told while the credential was known to work, found or
+	// denied: a denial that follows the former says that a policy has changed.
+	Read string `json:"read,omitempty"`
+}
+
+// StandingRejected is the State of a credential that the bucket does not take.
+const StandingRejected = "rejected"
 
 // Paused says who stopped the rotation of a destination, and why.
 type Paused struct {
@@ -240,6 +299,9 @@ type Account struct {
 	// NextLook is when the key is tried again.
 	NextLook time.Time `json:"next_look,omitzero"`
 	Failures int       `json:"failures,omitempty"`
+	// Active is how many destinations that count towards the organization's quota
+	// the last list showed.
+	Active int `json:"active,omitempty"`
 }
 
 // Entry is one line of the history.
@@ -266,6 +328,9 @@ const (
 	EntryPerson  EntryKind = "person"  // somebody paused, resumed or retried
 	EntryChange  EntryKind = "change"  // a parameter differs across our PATCH
 	EntryEvent   EntryKind = "event"   // an event told something or was missed; Outcome says what
+	EntryDrift   EntryKind = "drift"   // somebody else changed the destination, or that is settled
+	EntryCheck   EntryKind = "check"   // the accepted credential was tried again and did otherwise than before; Outcome says how
+	EntryCleanup EntryKind = "cleanup" // a leftover was removed, or could not be
 )
 
 // AttemptCount is how often a push ended so, since the store was made.

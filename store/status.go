@@ -74,6 +74,8 @@ const (
 	ReasonPlanetUnavailable Reason = "planet_unavailable" // Planet did not answer, nothing was sent
 	ReasonOutcomeUnknown    Reason = "outcome_unknown"    // 5xx, time-out or cut: it may have taken effect
 	ReasonFence             Reason = "fence"              // an earlier PATCH may still take effect
+	ReasonRollout           Reason = "rollout"            // another destination of the secret goes first
+	ReasonRolloutStopped    Reason = "rollout_stopped"    // Planet refused the version for the one that went first
 
 	ReasonAccountBlocked Reason = "account_blocked"       // Planet refuses the API key
 	ReasonNotWritable    Reason = "not_writable"          // the key's user is neither owner nor admin
@@ -92,7 +94,7 @@ func Reasons() []Reason {
 		ReasonSourceThrottled, ReasonSourceUnavailable, ReasonVersionGone, ReasonValueInvalid,
 		ReasonPropagation, ReasonPreflightRefused, ReasonPreflightInconclusive, ReasonPreflightUnsupported,
 		ReasonPlanetRefused, ReasonRestoreFailed, ReasonPlanetThrottled, ReasonPlanetUnavailable,
-		ReasonOutcomeUnknown, ReasonFence, ReasonAccountBlocked, ReasonNotWritable, ReasonVanished,
+		ReasonOutcomeUnknown, ReasonFence, ReasonRollout, ReasonRolloutStopped, ReasonAccountBlocked, ReasonNotWritable, ReasonVanished,
 		ReasonAmbiguous, ReasonDuplicate, ReasonPinMismatch, ReasonUnsupported, ReasonInternal,
 	}
 }
