@@ -289,7 +289,7 @@ func (p *place) patches() (n int) {
 	return n
 }
 
-func (p *place) preflightObject() string { return probe.ObjectKey("", p.id) }
+func (p *place) preflightObject() string { return probe.ObjectKey("", "", p.id) }
 
 func must(t *testing.T, err error) {
 	t.Helper()

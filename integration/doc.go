@@ -5,10 +5,14 @@
 //
 //	cd integration && go test ./...
 //
-// needs nothing but Go, and Node.js for the package azure below. The servers of
-// this package run in the test's own process: versitygw with its IAM service,
+// needs nothing but Go, and Node.js for Azurite and for the package azure below.
+// The other servers of this package run in the test's own process: versitygw with its IAM service,
 // whose users, keys and policies are made, changed and revoked through IAM's API,
 // and toxiproxy, which delays, cuts and resets connections between the two.
+//
+// The matrix asks about everything that can be wrong with a bucket or its
+// credential, for each of Planet's five kinds, and holds docs/probe-matrix.md
+// against the answers; "make probe-matrix" writes it anew.
 //
 // The tests of the chain put everything together. A rotation job makes a key
 // in IAM and puts it into a Secrets Manager (providers/aws/awstest); rotatord,

@@ -25,6 +25,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/versity/versitygw/auth"
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
@@ -47,7 +48,7 @@ const (
 // conformance suite. All else is allowed to them.
 var denied = map[conformance.Who][]string{
 	conformance.Owner:    nil,
-	conformance.Planets:  {"s3:ListBucket"},
+	conformance.Planets:  {"s3:ListBucket", "s3:ListBucketVersions"},
 	conformance.NoPut:    {"s3:PutObject"},
 	conformance.NoGet:    {"s3:GetObject"},
 	conformance.NoDelete: {"s3:DeleteObject"},
@@ -57,9 +58,12 @@ var denied = map[conformance.Who][]string{
 // asks about every request, reached through a proxy on loopback that answers
 // for missing objects as Amazon does.
 var gateway struct {
-	url  string
-	root *awss3.Client
-	iam  *iam.Client
+	url string
+	// repository is the repository's own folder, since a test's working directory
+	// is versitygw's.
+	repository string
+	root       *awss3.Client
+	iam        *iam.Client
 	// keys are those of the conformance suite.
 	keys map[conformance.Who]key
 	// owners are the users by their access key ids, past keys included.
@@ -108,6 +112,7 @@ func withGateway(run func() int) (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.Chdir(here)) }()
+	gateway.repository = filepath.Dir(here)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 
@@ -204,8 +209,8 @@ func serveIAM(ctx context.Context, dir string) error {
 
 // serveS3 runs versitygw's S3 server until ctx ends.
 func serveS3(ctx context.Context, dir string) error {
-	data, side := filepath.Join(dir, "data"), filepath.Join(dir, "meta")
-	if err := errors.Join(os.Mkdir(data, 0o700), os.Mkdir(side, 0o700)); err != nil {
+	data, side, versions := filepath.Join(dir, "data"), filepath.Join(dir, "meta"), filepath.Join(dir, "versions")
+	if err := errors.Join(os.Mkdir(data, 0o700), os.Mkdir(side, 0o700), os.Mkdir(versions, 0o700)); err != nil {
 		return err
 	}
 	// Metadata in files beside the data: not every file system has extended
@@ -214,7 +219,7 @@ func serveS3(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	store, err := posix.New(data, sidecar, posix.PosixOpts{SideCarDir: side})
+	store, err := posix.New(data, sidecar, posix.PosixOpts{SideCarDir: side, VersioningDir: versions})
 	if err != nil {
 		return err
 	}
@@ -340,6 +345,17 @@ func objects(t *testing.T) []string {
 		keys = append(keys, aws.ToString(o.Key))
 	}
 	return keys
+}
+
+// setVersioning lets a bucket keep versions from now on, or suspends it.
+func setVersioning(ctx context.Context, bucket string, on bool) error {
+	status := types.BucketVersioningStatusSuspended
+	if on {
+		status = types.BucketVersioningStatusEnabled
+	}
+	_, err := gateway.root.PutBucketVersioning(ctx, &awss3.PutBucketVersioningInput{Bucket: aws.String(bucket),
+		VersioningConfiguration: &types.VersioningConfiguration{Status: status}})
+	return err
 }
 
 // putObject puts an object as the bucket's owner.

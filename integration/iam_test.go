@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -84,11 +85,16 @@ func policyOf(statements ...statement) (string, error) {
 
 // resourcesOf names what actions act on: the bucket, its objects, or both.
 func resourcesOf(bucket string, actions ...string) []string {
-	whole := "arn:aws:s3:::" + bucket
+	whole, lists := "arn:aws:s3:::"+bucket, 0
+	for _, action := range actions {
+		if strings.HasPrefix(action, "s3:ListBucket") {
+			lists++
+		}
+	}
 	switch {
-	case slices.Contains(actions, "s3:*"), len(actions) > 1 && slices.Contains(actions, "s3:ListBucket"):
+	case slices.Contains(actions, "s3:*"), lists > 0 && lists < len(actions):
 		return []string{whole, whole + "/*"}
-	case slices.Contains(actions, "s3:ListBucket"):
+	case lists > 0:
 		return []string{whole}
 	}
 	return []string{whole + "/*"}

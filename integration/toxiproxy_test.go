@@ -20,8 +20,14 @@ import (
 // badNetwork puts a toxiproxy before the gateway.
 func badNetwork(t *testing.T) *toxiproxy.Proxy {
 	t.Helper()
+	return badNetworkTo(t, gateway.url)
+}
+
+// badNetworkTo puts one before any server.
+func badNetworkTo(t *testing.T, url string) *toxiproxy.Proxy {
+	t.Helper()
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	p := toxiproxy.NewProxy(server, t.Name(), "127.0.0.1:0", strings.TrimPrefix(gateway.url, "http://"))
+	p := toxiproxy.NewProxy(server, t.Name(), "127.0.0.1:0", strings.TrimPrefix(url, "http://"))
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +122,7 @@ func TestAServerThatStopsListeningIsUnreachable(t *testing.T) {
 }
 
 func TestPreflightWhoseAnswersAreCut(t *testing.T) {
-	key := probe.ObjectKey("", "cut")
+	key := probe.ObjectKey("", "", "cut")
 	p := badNetwork(t)
 	poison(t, p, "limit_data", "downstream", map[string]int{"bytes": 0})
 	at := location("http://" + p.Listen)

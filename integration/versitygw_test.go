@@ -33,10 +33,12 @@ func TestBucketsOfARealGateway(t *testing.T) {
 			}
 			return open(t, at, k, 0)
 		},
-		Store:   putObject,
-		Objects: objects,
+		Store:      putObject,
+		Objects:    objects,
+		Versioning: func(t *testing.T, on bool) { must(t, setVersioning(t.Context(), bucketName, on)) },
 		Permissions: map[bucket.Op]string{
 			bucket.OpPut: "s3:PutObject", bucket.OpGet: "s3:GetObject", bucket.OpDelete: "s3:DeleteObject",
+			bucket.OpList: "s3:ListBucketVersions",
 		},
 		HiddenMissing: bucket.KindDenied,
 		Canaries:      canaries,
@@ -44,7 +46,7 @@ func TestBucketsOfARealGateway(t *testing.T) {
 }
 
 func TestPreflightAgainstBucketPolicies(t *testing.T) {
-	key := probe.ObjectKey("checks/", "d1")
+	key := probe.ObjectKey("checks/", "", "d1")
 	for _, tc := range []struct {
 		name       string
 		who        conformance.Who

@@ -203,7 +203,7 @@ func TestObjectKey(t *testing.T) {
 		{"orders/", "d1", "orders/rotatord-preflight-d1.txt"},
 		{"", "../../a b?c#é", "rotatord-preflight-..-..-a-b-c--.txt"},
 	} {
-		if got := probe.ObjectKey(tc.prefix, tc.id); got != tc.want {
+		if got := probe.ObjectKey(tc.prefix, "", tc.id); got != tc.want {
 			t.Errorf("ObjectKey(%q, %q) = %q, want %q", tc.prefix, tc.id, got, tc.want)
 		}
 	}
@@ -260,5 +260,11 @@ func TestWherePlanetListsPreflightListsToo(t *testing.T) {
 	p = probe.RunPreflight(t.Context(), lister{f}, probe.PreflightOptions{Key: "o"})
 	if p.Step != bucket.OpList || !strings.Contains(p.Detail, "SAS d") || !p.LeftBehind {
 		t.Errorf("two missing permissions: %+v", p)
+	}
+}
+
+func TestObjectKeyOfAnotherName(t *testing.T) {
+	if got := probe.ObjectKey("a/", "checks/{id}.tmp", "x/1"); got != "a/checks/x-1.tmp" {
+		t.Error(got)
 	}
 }

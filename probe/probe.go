@@ -1,4 +1,4 @@
-// Package probe asks a bucket the two questions that rotatord has about it.
+// Package probe asks a bucket the three questions that rotatord has about it.
 //
 // Before a push: can this credential do what Planet will do with it? The
 // answer is a [Preflight], our own put, get and delete of one small object.
@@ -15,6 +15,10 @@
 // was permitted. And Planet's file is there for a moment in each check, so
 // that its presence must be seen twice. [Look] does the one request, [Conclude]
 // is the pure rule that makes something of it.
+//
+// Between two rotations: does the credential that Planet holds still work?
+// Planet itself does not ask until a delivery fails. The answer is a
+// [Standing]: a [Trial] is one try, [Trial.Conclude] the rule.
 //
 // The package is logic over bucket.Bucket: it knows no cloud, keeps no state
 // and starts nothing.
@@ -46,11 +50,16 @@ func Verify(ctx context.Context, b bucket.Bucket, object string) (step bucket.Op
 	return "", nil
 }
 
-// ObjectKey is the one object that preflights of a destination write:
-// "<prefix>rotatord-preflight-<destination id>.txt". It never changes, so that
-// a bucket which keeps every version keeps them of one object only. Whatever
-// else than letters, digits, '.', '_' and '-' an id should hold becomes '-'.
-func ObjectKey(prefix, destinationID string) string {
+// PreflightObject is the usual name of the object that preflights write.
+const PreflightObject = "rotatord-preflight-{id}.txt"
+
+// ObjectKey is the one object that preflights of a destination write: prefix and
+// name, with the destination's id for "{id}" in the latter, which is
+// [PreflightObject] if it is empty. It never changes, so that a bucket which
+// keeps every version keeps them of one object only.
+// Whatever else than letters, digits, '.', '_' and '-' an id should hold becomes
+// '-'.
+func ObjectKey(prefix, name, destinationID string) string {
 	id := strings.Map(func(r rune) rune {
 		switch {
 		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '.', r == '_', r == '-':
@@ -58,7 +67,10 @@ func ObjectKey(prefix, destinationID string) string {
 		}
 		return '-'
 	}, destinationID)
-	return prefix + "rotatord-preflight-" + id + ".txt"
+	if name == "" {
+		name = PreflightObject
+	}
+	return prefix + strings.ReplaceAll(name, "{id}", id)
 }
 
 // afterwards gives a context for cleaning up after ctx, which may have ended.

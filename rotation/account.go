@@ -24,14 +24,15 @@ type account struct {
 	mu      sync.Mutex
 	view    *view
 	loading *loading
-	blocked store.Account // BlockedSince is zero while the key is good
+	known   store.Account // what is durable; BlockedSince is zero while the key is good
 	refused time.Time     // when Planet last refused the key
 }
 
 // view is one list of an account's destinations, resolved to the configured names.
 type view struct {
-	asked time.Time // before the request was sent
-	found map[string]finding
+	asked  time.Time // before the request was sent
+	found  map[string]finding
+	active int // destinations that count towards the quota
 }
 
 // finding is where one configured name leads.
@@ -89,7 +90,7 @@ func (a *account) list(ctx context.Context, notBefore time.Time, pins func() map
 func (a *account) load(ctx context.Context, l *loading, pins func() map[string]store.Pin) {
 	ds, err := a.API.List(ctx, planet.ListOptions{})
 	if err == nil {
-		l.view = &view{asked: l.started, found: resolve(a.names, ds, pins())}
+		l.view = &view{asked: l.started, found: resolve(a.names, ds, pins()), active: countActive(ds)}
 	}
 	l.err = err
 	a.mu.Lock()
@@ -111,7 +112,7 @@ func (a *account) forget() {
 // hope lets a blocked account be tried again at once.
 func (a *account) hope() {
 	a.mu.Lock()
-	a.blocked.NextLook = time.Time{}
+	a.known.NextLook = time.Time{}
 	a.mu.Unlock()
 }
 
@@ -129,7 +130,7 @@ func (a *account) note(name string, d planet.Destination) {
 	f := found[name]
 	f.Destination, f.err = d, nil
 	found[name] = f
-	a.view = &view{asked: a.view.asked, found: found}
+	a.view = &view{asked: a.view.asked, found: found, active: a.view.active}
 }
 
 // resolve finds each configured name in a list, by the pinned id first, so

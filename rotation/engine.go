@@ -61,6 +61,10 @@ type Engine struct {
 	patchTimeout time.Duration
 	missedAfter  time.Duration
 	onMissed     func(destination string, sources []string)
+	grace        time.Duration
+	onChanged    func(before, after store.Record)
+	onReceipt    func(store.Receipt)
+	onMark       func(ctx context.Context, s credential.Secret, version string) error
 
 	accounts     map[string]*account
 	destinations map[string]Destination
@@ -77,6 +81,10 @@ type Engine struct {
 	mu   sync.Mutex
 	rand *rand.Rand
 	pins map[string]store.Pin
+	// rolling are those that wait for another destination of their secret.
+	rolling map[string]bool
+
+	receipts receipts
 
 	quirks quirks
 }
@@ -121,7 +129,9 @@ func New(o Options) (*Engine, error) {
 		workers: o.Workers, patchTimeout: o.PatchTimeout, rand: o.Rand, missedAfter: o.MissedAfter, onMissed: o.Missed,
 		accounts: map[string]*account{}, destinations: map[string]Destination{},
 		bySecret: map[credential.Secret][]string{}, busy: map[string]gate{},
-		pins: map[string]store.Pin{},
+		pins: map[string]store.Pin{}, rolling: map[string]bool{},
+		receipts: receipts{wake: make(chan struct{}, 1), tries: map[credential.Secret]*markTries{}},
+		grace:    o.Grace, onChanged: o.Changed, onReceipt: o.Receipt, onMark: o.Mark,
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
@@ -208,6 +218,12 @@ func (e *Engine) Run(ctx context.Context) error {
 	for range e.workers {
 		workers.Go(func() { e.work(ctx, q) })
 	}
+	for _, a := range e.accounts {
+		if a.ListEvery > 0 && len(a.names) > 0 {
+			workers.Go(func() { e.sweep(ctx, a) })
+		}
+	}
+	workers.Go(func() { e.watchReceipts(ctx) })
 	<-ctx.Done()
 	q.ShutDown()
 	workers.Wait()
@@ -252,7 +268,7 @@ func (e *Engine) remember(ctx context.Context) error {
 			return fmt.Errorf("read account %q from the store: %w", a.Name, err)
 		}
 		a.mu.Lock()
-		a.blocked = known
+		a.known = known
 		a.mu.Unlock()
 	}
 	return nil
@@ -299,6 +315,7 @@ func (e *Engine) remind(r store.Record) {
 	} else {
 		delete(e.pins, r.Destination)
 	}
+	e.rolling[r.Destination] = r.Status.Reason == store.ReasonRollout || r.Status.Reason == store.ReasonRolloutStopped
 }
 
 func (e *Engine) knownPins() map[string]store.Pin {

@@ -154,11 +154,15 @@ func gateOf(r store.Record, version string, now time.Time) GateDestination {
 		d.Detail = "an earlier request may still take effect"
 	case r.Announced != nil && r.Announced.Open && r.Announced.Version != version:
 		d.Detail = "an event has told of another version, which is being looked for"
+	case r.Drift != nil:
+		d.Verdict, d.Detail = VerdictStuck, "was changed by somebody else at Planet since: rotatord push "+r.Destination
+	case r.Standing.State == store.StandingRejected && r.Standing.Version == version:
+		d.Verdict, d.Detail = VerdictStuck, "its bucket does not take the credential any more"
 	case r.Accepted.Unchecked:
 		d.Detail = "its parameters have not been compared since"
 	case r.Leftover.State == "seen" && !r.Leftover.OlderThanPush:
 		d.Detail = "Planet's object was in the bucket right after its check, and is looked for again"
-	case r.Leftover.State == "present" && !r.Leftover.OlderThanPush:
+	case r.Leftover.NoDelete || r.Leftover.State == "present" && !r.Leftover.OlderThanPush:
 		// One that was there before the push is another matter.
 		d.Verdict, d.Detail = VerdictStuck, "Planet's check left its object behind: the credential may not delete"
 	case !slices.Contains([]store.State{store.StateInSync, store.StatePaused}, why.State):

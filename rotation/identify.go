@@ -36,6 +36,7 @@ func (w *look) identify(ctx context.Context) *ending {
 		return end
 	}
 	w.compareLater(v, f.Destination)
+	w.compareSeen(ctx, v, f.Destination)
 	w.rec.Archived, w.seen = f.Archived, f
 	if !f.Permissions.CanWrite {
 		return w.stuck(store.ReasonNotWritable, "the API key's user is neither the owner of the destination nor an admin of the organization")
@@ -184,7 +185,7 @@ func (w *look) compareLater(v *view, d planet.Destination) {
 func (w *look) block(ctx context.Context, cause error) *ending {
 	a := w.a
 	a.mu.Lock()
-	b := a.blocked
+	b := a.known
 	b.Name = a.Name
 	fresh := b.BlockedSince.IsZero()
 	if fresh {
@@ -193,7 +194,7 @@ func (w *look) block(ctx context.Context, cause error) *ending {
 	b.Failures++
 	b.Detail = cause.Error()
 	b.NextLook = time.Now().Add(w.e.backoff(b.Failures, time.Minute, byPerson))
-	a.blocked, a.refused, a.view = b, time.Now(), nil
+	a.known, a.refused, a.view = b, time.Now(), nil
 	a.mu.Unlock()
 	if fresh {
 		w.log.ErrorContext(ctx, "planet refuses the api key", "account", a.Name, "error", cause)
@@ -207,14 +208,15 @@ func (w *look) block(ctx context.Context, cause error) *ending {
 func (w *look) unblock(ctx context.Context, asked time.Time) {
 	a := w.a
 	a.mu.Lock()
-	was := !a.blocked.BlockedSince.IsZero() && asked.After(a.refused)
+	was := !a.known.BlockedSince.IsZero() && asked.After(a.refused)
+	fresh := store.Account{Name: a.Name, Active: a.known.Active}
 	if was {
-		a.blocked = store.Account{Name: a.Name}
+		a.known = fresh
 	}
 	a.mu.Unlock()
 	if was {
 		w.log.InfoContext(ctx, "planet accepts the api key again", "account", a.Name)
-		w.saveAccount(ctx, store.Account{Name: a.Name})
+		w.saveAccount(ctx, fresh)
 		w.e.wake(a.names...)
 	}
 }
@@ -231,11 +233,11 @@ func (w *look) saveAccount(ctx context.Context, a store.Account) {
 func (a *account) isBlocked(now time.Time) (bool, time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return !a.blocked.BlockedSince.IsZero() && now.Before(a.blocked.NextLook), a.blocked.NextLook
+	return !a.known.BlockedSince.IsZero() && now.Before(a.known.NextLook), a.known.NextLook
 }
 
 func (a *account) blockedDetail() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.blocked.Detail
+	return a.known.Detail
 }

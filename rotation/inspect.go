@@ -120,7 +120,10 @@ func (e *Engine) inspect(ctx context.Context, name string) ([]Check, Plan, error
 	w.checkValue(ctx, add, &plan)
 	if end == nil {
 		w.startTrial()
-		d := w.decide()
+		d, err := w.decide(ctx)
+		if err != nil {
+			return nil, plan, err
+		}
 		plan.Action, plan.Until, plan.Reason, plan.Detail = d.Action, d.Until, d.Reason, d.Detail
 		if w.rec.Paused != nil {
 			plan.Action, plan.Detail = ActionNothing, "paused"

@@ -39,6 +39,7 @@ type look struct {
 	dry  bool               // nothing may be written anywhere
 	log  *slog.Logger
 
+	before  store.Record  // as it was loaded
 	entries []store.Entry // history not saved yet
 	missed  bool          // an event was found to be missed
 }
@@ -91,15 +92,29 @@ func (e *Engine) newLook(ctx context.Context, name string) (*look, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load record of %q: %w", name, err)
 	}
-	return &look{e: e, d: d, a: e.accounts[d.Account], rec: rec, log: e.log.With("destination", name)}, nil
+	return &look{e: e, d: d, a: e.accounts[d.Account], rec: rec, before: cloned(rec), log: e.log.With("destination", name)}, nil
 }
 
 func (w *look) run(ctx context.Context) (ending, error) {
 	w.takeIn(ctx)
 	if w.rec.Paused != nil {
+		// Nothing is changed, and what goes on is still watched.
+		w.lookAtBucket(ctx)
 		return ending{state: store.StatePaused, detail: w.rec.Paused.Note}, nil
 	}
 	w.settleOrphan()
+	end, err := w.rotate(ctx)
+	if err != nil {
+		return ending{}, err
+	}
+	// Whatever keeps a destination from being rotated, deliveries go on with what
+	// Planet holds.
+	w.lookAtBucket(ctx)
+	return end, nil
+}
+
+// rotate does what there is to do about the current version.
+func (w *look) rotate(ctx context.Context) (ending, error) {
 	if end := w.identify(ctx); end != nil {
 		return *end, nil
 	}
@@ -108,19 +123,17 @@ func (w *look) run(ctx context.Context) (ending, error) {
 	}
 	w.rec.Failures = 0
 	w.countMissed(ctx)
-	end, err := w.converge(ctx)
-	if err != nil {
-		return ending{}, err
-	}
-	w.lookForLeftover(ctx)
-	return end, nil
+	return w.converge(ctx)
 }
 
 // converge decides and acts until there is nothing left to do now.
 func (w *look) converge(ctx context.Context) (ending, error) {
 	for range maxMoves {
 		w.startTrial()
-		d := w.decide()
+		d, err := w.decide(ctx)
+		if err != nil {
+			return ending{}, err
+		}
 		switch d.Action {
 		case ActionNothing, ActionWait:
 			return w.settled(d), nil
@@ -147,11 +160,14 @@ func deref(e *ending) ending {
 	return *e
 }
 
-func (w *look) decide() Decision {
+func (w *look) decide(ctx context.Context) (Decision, error) {
 	if w.e.quirks.NoFence {
 		w.rec.Fence = nil
 	}
-	return Decide(Snapshot{Now: time.Now(), Settings: w.d.Settings, Facts: w.rec.Facts, Current: w.cur})
+	s := Snapshot{Now: time.Now(), Settings: w.d.Settings, Facts: w.rec.Facts, Current: w.cur}
+	d := Decide(s)
+	peers, err := w.peers(ctx, d)
+	return RollOut(s, d, w.d.Name, peers), err
 }
 
 // settleOrphan turns an intent that a dead process left behind into what it
@@ -307,6 +323,11 @@ func (w *look) finish(ctx context.Context, end ending, due int64) (time.Time, er
 	if w.missed && w.e.onMissed != nil {
 		w.e.onMissed(w.d.Name, w.d.Announcers)
 	}
+	if w.e.onChanged != nil {
+		w.e.onChanged(w.before, w.rec)
+	}
+	w.wakePeers(w.before)
+	w.e.receiptsDue()
 	return w.rec.NextLook, nil
 }
 
@@ -322,11 +343,12 @@ func (w *look) tell(ctx context.Context, end ending) {
 // nextLook is the earliest of what the ending asks for, when the leftover has
 // to be looked for, and when an event counts as missed.
 func (w *look) nextLook(end ending) time.Time {
-	if end.state == store.StatePaused {
-		return end.next
-	}
 	next := end.next
-	for _, at := range []time.Time{w.leftoverDue(), w.missedDue(), w.hintDue()} {
+	dues := []time.Time{w.leftoverDue(), w.checkDue()}
+	if end.state != store.StatePaused {
+		dues = append(dues, w.seenDue(), w.missedDue(), w.hintDue())
+	}
+	for _, at := range dues {
 		if at.IsZero() {
 			continue
 		}
@@ -361,3 +383,9 @@ func (w *look) entry(e store.Entry) {
 }
 
 func (w *look) after(d time.Duration) time.Time { return time.Now().Add(d) }
+
+// cloned is a record that stays as it is while the other changes.
+func cloned(r store.Record) store.Record {
+	r.Facts = r.Facts.Clone()
+	return r
+}

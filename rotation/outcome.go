@@ -23,6 +23,7 @@ func (a *attempt) answer(ctx context.Context, res patcher.Result) (*ending, erro
 	if a.e.quirks.TrustLost && res.Outcome == planet.OutcomeUnknown {
 		res.Outcome = planet.OutcomeAccepted
 	}
+	a.touch(res.Outcome)
 	switch res.Outcome {
 	case planet.OutcomeAccepted:
 		return nil, a.accepted(ctx, res, sent)
@@ -48,6 +49,7 @@ func (a *attempt) answer(ctx context.Context, res patcher.Result) (*ending, erro
 // effect, and may still do so.
 func (w *look) lostAnswer(version string, sent time.Time) {
 	w.rec.Uncertain = true
+	w.touch(planet.OutcomeUnknown)
 	until := sent.Add(w.d.Verification)
 	if f := w.rec.Fence; f != nil && f.Version == version && f.Until.After(until) {
 		until = f.Until
@@ -69,7 +71,8 @@ func (a *attempt) accepted(ctx context.Context, res patcher.Result, sent time.Ti
 	if at, ok := patcher.Expiry(string(a.seen.Type), a.params); ok {
 		acc.Expires = at
 	}
-	r.Accepted, r.Uncertain, r.Restore = acc, false, nil
+	r.Accepted, r.Uncertain, r.Restore, r.Leftover.NoDelete = acc, false, nil, false
+	a.settleDrift("a credential of ours was accepted since")
 	if !a.restore {
 		r.Trial, r.Hold = nil, nil
 	}
@@ -116,6 +119,7 @@ func (a *attempt) checkChanges(ctx context.Context, res patcher.Result) error {
 	sent := a.rec.Inflight.Sent
 	a.rec.Inflight = nil
 	a.begun = sent
+	a.touch(again.Outcome)
 	switch again.Outcome {
 	case planet.OutcomeAccepted:
 		a.tried("accepted", "", "with the optional parameters as they were")

@@ -12,8 +12,8 @@ import (
 )
 
 // Retry forgets what keeps a destination from being tried: a held version, a
-// waiting time, a restore that was given up, a changed parameter that somebody
-// has seen to, and the pin of what the name led to. It is a person's word
+// waiting time, a restore that was given up, a changed parameter or a drift that
+// somebody has seen to, and the pin of what the name led to. It is a person's word
 // that the cause is gone. A record that can't be read is made anew, which is a
 // first sight.
 func (e *Engine) Retry(ctx context.Context, name string) error {
@@ -28,6 +28,9 @@ func (e *Engine) Retry(ctx context.Context, name string) error {
 			*r.Trial = store.Trial{Version: r.Trial.Version, FirstSeen: time.Now(), ResumeDelete: resume}
 		}
 		r.Hold, r.Restore, r.Changed, r.Failures = nil, nil, nil, 0
+		if r.Drift != nil {
+			r.Drift, r.Seen, r.Touched = nil, nil, time.Now() // as it is now is as it should be
+		}
 		if r.Status.Reason == store.ReasonPinMismatch {
 			// What was accepted was accepted by what the name led to before.
 			r.Pin, r.Accepted, r.Uncertain, r.Leftover = nil, nil, false, store.Leftover{}

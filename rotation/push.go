@@ -103,7 +103,7 @@ func (a *attempt) preflight(ctx context.Context) bool {
 	} else {
 		begun := time.Now()
 		result = probe.RunPreflight(ctx, b, probe.PreflightOptions{
-			Key: probe.ObjectKey(a.d.PreflightPrefix, a.seen.ID), ResumeDelete: a.trial.ResumeDelete})
+			Key: a.objectKey(), ResumeDelete: a.trial.ResumeDelete})
 		a.e.step(a.d.Name, StepPreflight, begun)
 	}
 	a.trial.ResumeDelete = result.LeftBehind

@@ -55,6 +55,9 @@ type world struct {
 	schedule     time.Duration // 0: no schedule, only events
 
 	missedAfter time.Duration
+	listEvery   time.Duration
+	grace       time.Duration
+	mark        func(context.Context, credential.Secret, string) error
 
 	mu     sync.Mutex
 	run    *running
@@ -209,7 +212,7 @@ func (w *world) start() *running {
 			Limiter: limiter, Transport: mortalTransport{l, w.sim.RoundTripper()}, Logger: w.logger(),
 		})
 		must(w.t, err)
-		accounts = append(accounts, rotation.Account{Name: name, API: client, Turns: limiter, KeySecret: "mem://planet-key"})
+		accounts = append(accounts, rotation.Account{Name: name, API: client, Turns: limiter, KeySecret: "mem://planet-key", ListEvery: w.listEvery})
 	}
 	var records []store.Record
 	for _, d := range w.destinations {
@@ -220,6 +223,7 @@ func (w *world) start() *running {
 		Store: mortalStore{l, st}, Source: w.sourceOf(l), Logger: w.logger(),
 		Accounts: accounts, Destinations: w.destinations,
 		Rand: rand.New(rand.NewPCG(w.rand.Uint64(), 3)), MissedAfter: w.missedAfter,
+		Grace: w.grace, Mark: w.mark,
 		Missed: func(name string, sources []string) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -529,6 +533,13 @@ func (s mortalStore) SaveAccount(ctx context.Context, a store.Account) error {
 		return err
 	}
 	return s.Store.SaveAccount(ctx, a)
+}
+
+func (s mortalStore) SaveReceipt(ctx context.Context, r store.Receipt) error {
+	if err := s.life.check(); err != nil {
+		return err
+	}
+	return s.Store.SaveReceipt(ctx, r)
 }
 
 type mortalTransport struct {

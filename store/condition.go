@@ -18,7 +18,8 @@ const (
 	// replace it.
 	ConditionExpiresUnreplaced Condition = "expires_unreplaced"
 	// ConditionLeftover: Planet's last check left its object in the bucket, so
-	// the credential may not delete.
+	// the credential may not delete. It lasts until another credential is accepted,
+	// also where the object has been removed.
 	ConditionLeftover Condition = "leftover"
 	// ConditionOldLeftover: the object was there before the last check.
 	ConditionOldLeftover Condition = "old_leftover"
@@ -57,16 +58,16 @@ func (r Record) Conditions(now time.Time) []Condition {
 func (r Record) has(c Condition, now time.Time) bool {
 	switch c {
 	case ConditionRejected:
-		return r.Standing.State == StandingRejected
+		return r.Standing.State == StandingRejected && r.Accepted != nil && r.Standing.Version == r.Accepted.Version
 	case ConditionExpired:
 		at := r.Expiry()
 		return !at.IsZero() && !now.Before(at)
 	case ConditionExpiresUnreplaced:
 		return r.ExpiresUnreplaced()
 	case ConditionLeftover:
-		return r.Leftover.State == "present" && !r.Leftover.OlderThanPush
+		return r.Leftover.NoDelete || r.Leftover.State == "present" && !r.Leftover.OlderThanPush
 	case ConditionOldLeftover:
-		return r.Leftover.State == "present" && r.Leftover.OlderThanPush
+		return r.Leftover.State == "present" && r.Leftover.OlderThanPush && !r.Leftover.NoDelete
 	case ConditionDrift:
 		return r.Drift != nil
 	case ConditionParametersChanged:

@@ -85,6 +85,9 @@ type Facts struct {
 	// Seen is how Planet showed the destination after our last request that may
 	// have changed it; nil until a list has shown it since.
 	Seen *Seen `json:"seen,omitempty"`
+	// Touched is when a request of ours that may have changed the destination was
+	// last answered or given up: only a list asked for after that tells of others.
+	Touched time.Time `json:"touched,omitzero"`
 	// Drift is a change at Planet that was not ours.
 	Drift    *Drift   `json:"drift,omitempty"`
 	Leftover Leftover `json:"leftover"`
@@ -237,6 +240,11 @@ type Leftover struct {
 	// Versions is how many versions of it a bucket that keeps them has, as far as
 	// one page of a list tells; 0 where that is not known.
 	Versions int `json:"versions,omitempty"`
+	// NoDelete: Planet's check of the accepted version left it there, so that
+	// credential may not delete, whoever has removed the object since.
+	NoDelete bool `json:"no_delete,omitempty"`
+	// Removal is when its removal was last tried.
+	Removal time.Time `json:"removal,omitzero"`
 }
 
 // Seen is what a list showed of a destination.
@@ -275,9 +283,11 @@ type Standing struct {
 	Worked    time.Time `json:"worked,omitzero"`
 	// LookAgainAt is when a doubt is to be confirmed.
 	LookAgainAt time.Time `json:"look_again_at,omitzero"`
-	// Read is what a read told while the credential was known to work, found or
-	// denied: a denial that follows the former says that a policy has changed.
-	Read string `json:"read,omitempty"`
+	// Permitted: a read was once permitted with it. A denial that follows says
+	// that a policy has changed.
+	Permitted bool `json:"permitted,omitempty"`
+	// LeftBehind: an object of ours could not be deleted when it was tried.
+	LeftBehind bool `json:"left_behind,omitempty"`
 }
 
 // StandingRejected is the State of a credential that the bucket does not take.

@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 
 // withServers runs the servers around the tests.
 func withServers(run func() int) (code int, err error) {
-	modules, err := nodeserver.Modules()
+	modules, err := nodeserver.Modules("../..")
 	if err != nil {
 		return 0, err
 	}
@@ -58,13 +58,13 @@ func withServers(run func() int) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 
-	azurite, address, err := nodeserver.Azurite("queue", modules, dir, account, accountKey)
+	azurite, address, err := nodeserver.Azurite("../..", "queue", modules, dir, account, accountKey)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, azurite.End()) }()
 	servers.azurite = address
-	namespace, err := nodeserver.Start(nodeserver.Options{Modules: modules, Dir: dir, Program: "servicebus.js",
+	namespace, err := nodeserver.Start(nodeserver.Options{Repository: "../..", Modules: modules, Dir: dir, Program: "servicebus.js",
 		Arguments: []string{busKeyName, busKey, busToken}})
 	if err != nil {
 		return 0, err

@@ -1,11 +1,9 @@
 package azureblob
 
 import (
-	"encoding/base64"
 	"errors"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +15,7 @@ import (
 	"github.com/rotatord/rotatord/bucket/azureblob/azureblobtest"
 	"github.com/rotatord/rotatord/bucket/conformance"
 	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/integration/internal/azurite"
 )
 
 // opened opens a container of Azurite with a token.
@@ -28,7 +27,7 @@ func opened(t *testing.T, endpoint, container, sas string) bucket.Bucket {
 	p.Set("sas_token", credential.NewValue([]byte(sas)))
 	defer p.Clear()
 	b, err := azureblob.Opener(azureblob.Options{Transport: transport})(bucket.Location{
-		Type: bucket.TypeAzureBlobStorage, Account: account, Container: container, Endpoint: endpoint}, p)
+		Type: bucket.TypeAzureBlobStorage, Account: azurite.Account, Container: container, Endpoint: endpoint}, p)
 	must(t, err)
 	return b
 }
@@ -43,13 +42,9 @@ func signatureOf(sas string) string {
 // spoilt is a token with one bit of its signature turned.
 func spoilt(t *testing.T, sas string) string {
 	t.Helper()
-	q, err := url.ParseQuery(sas)
+	other, err := azurite.Spoilt(sas)
 	must(t, err)
-	sig, err := base64.StdEncoding.DecodeString(q.Get("sig"))
-	must(t, err)
-	sig[0] ^= 1
-	q.Set("sig", base64.StdEncoding.EncodeToString(sig))
-	return q.Encode()
+	return other
 }
 
 var permissionsOf = map[conformance.Who]string{
@@ -62,18 +57,18 @@ func TestConformance(t *testing.T) {
 	end := time.Now().Add(time.Hour)
 	for name, values := range map[string]func(container, permissions string) azureblobtest.Values{
 		"service SAS": func(container, permissions string) azureblobtest.Values {
-			return azureblobtest.Values{Account: account, Container: container, Permissions: permissions, End: end}
+			return azureblobtest.Values{Account: azurite.Account, Container: container, Permissions: permissions, End: end}
 		},
 		"account SAS": func(_, permissions string) azureblobtest.Values {
-			return azureblobtest.Values{Account: account, Permissions: permissions, Protocol: "https,http", End: end}
+			return azureblobtest.Values{Account: azurite.Account, Permissions: permissions, Protocol: "https,http", End: end}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newContainer(t)
-			defer c.remove()
+			c := server.NewContainer(t)
+			defer c.Remove()
 			h := conformance.Harness{
 				Open: func(t *testing.T, who conformance.Who) bucket.Bucket {
-					endpoint, in, key := azurite.url, c.name, azurite.key
+					endpoint, in, key := server.URL, c.Name, server.Key
 					switch who {
 					case conformance.MissingBucket:
 						in = "none-such"
@@ -88,16 +83,16 @@ func TestConformance(t *testing.T) {
 					}
 					return opened(t, endpoint, in, sas)
 				},
-				Store:   func(_ *testing.T, key string, body []byte) { c.store(key, body) },
-				Objects: func(*testing.T) []string { return c.blobs() },
+				Store:   func(_ *testing.T, key string, body []byte) { c.Store(key, body) },
+				Objects: func(*testing.T) []string { return c.Blobs() },
 				Permissions: map[bucket.Op]string{
 					bucket.OpPut: "SAS w", bucket.OpGet: "SAS r", bucket.OpDelete: "SAS d", bucket.OpList: "SAS l",
 				},
 				HiddenMissing: bucket.KindNotFound,
-				Canaries:      []string{"sig=", "&sp=", accountKey, "canary key"},
+				Canaries:      []string{"sig=", "&sp=", azurite.AccountKey, "canary key"},
 			}
 			for _, permissions := range permissionsOf {
-				h.Canaries = append(h.Canaries, signatureOf(azureblobtest.SAS(azurite.key, values(c.name, permissions))))
+				h.Canaries = append(h.Canaries, signatureOf(azureblobtest.SAS(server.Key, values(c.Name, permissions))))
 			}
 			conformance.Test(t, h)
 		})
@@ -200,20 +195,20 @@ func TestWhatAzuriteAnswers(t *testing.T) {
 			want:   everything(refused), says: "its stored access policy (si) is gone"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			c := newContainer(t)
-			defer c.remove()
-			c.store("there.txt", []byte("x"))
-			c.policy("p", "rwdl")
-			c.policy("p", tc.stored)
-			v := azureblobtest.Values{Account: account, Container: c.name, Permissions: "rwdl", End: now.Add(time.Hour)}
+			c := server.NewContainer(t)
+			defer c.Remove()
+			c.Store("there.txt", []byte("x"))
+			c.Policy("p", "rwdl")
+			c.Policy("p", tc.stored)
+			v := azureblobtest.Values{Account: azurite.Account, Container: c.Name, Permissions: "rwdl", End: now.Add(time.Hour)}
 			if tc.change != nil {
 				tc.change(&v)
 			}
-			sas := azureblobtest.SAS(azurite.key, v)
+			sas := azureblobtest.SAS(server.Key, v)
 			if tc.spoil {
 				sas = spoilt(t, sas)
 			}
-			b := opened(t, azurite.url, c.name, sas)
+			b := opened(t, server.URL, c.Name, sas)
 			if diff := cmp.Diff(tc.want, all(t, b, signatureOf(sas))); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -225,11 +220,11 @@ func TestWhatAzuriteAnswers(t *testing.T) {
 }
 
 func TestAContainerThatIsDeletedIsNoBucket(t *testing.T) {
-	c := newContainer(t)
-	sas := azureblobtest.SAS(azurite.key, azureblobtest.Values{Account: account, Container: c.name, Permissions: "rwdl", End: time.Now().Add(time.Hour)})
-	b := opened(t, azurite.url, c.name, sas)
+	c := server.NewContainer(t)
+	sas := azureblobtest.SAS(server.Key, azureblobtest.Values{Account: azurite.Account, Container: c.Name, Permissions: "rwdl", End: time.Now().Add(time.Hour)})
+	b := opened(t, server.URL, c.Name, sas)
 	must(t, b.Put(t.Context(), "x", nil))
-	c.remove()
+	c.Remove()
 	if diff := cmp.Diff(everything(said{bucket.KindNoBucket, "ContainerNotFound", http.StatusNotFound, ""}), all(t, b, signatureOf(sas))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

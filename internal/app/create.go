@@ -176,10 +176,10 @@ func (c *creation) tryBucket(ctx context.Context) error {
 		}
 		return web.Refused("not created: " + err.Error() + hint)
 	}
-	p := probe.RunPreflight(ctx, b, probe.PreflightOptions{Key: probe.ObjectKey("", c.NewName)})
+	p := probe.RunPreflight(ctx, b, probe.PreflightOptions{Key: probe.ObjectKey("", "", c.NewName)})
 	left := ""
 	if p.LeftBehind {
-		left = "; its object " + probe.ObjectKey("", c.NewName) + " is left in the bucket"
+		left = "; its object " + probe.ObjectKey("", "", c.NewName) + " is left in the bucket"
 	}
 	switch p.Verdict {
 	case probe.Passed:

@@ -16,9 +16,10 @@ import (
 )
 
 // Modules installs what the servers need, unless it is there, and gives its
-// folder. The test's own folder is two below the repository's.
-func Modules() (string, error) {
-	install := exec.CommandContext(context.Background(), "../../scripts/node-servers")
+// folder. repository is the repository's own.
+func Modules(repository string) (string, error) {
+	//nolint:gosec // a test says where its own repository is
+	install := exec.CommandContext(context.Background(), filepath.Join(repository, "scripts", "node-servers"))
 	var says strings.Builder
 	install.Stderr = &says
 	home, err := install.Output()
@@ -39,16 +40,17 @@ type Server struct {
 
 // Options say what to run.
 type Options struct {
-	Modules   string // as Modules gives it
-	Dir       string // the working directory
-	Program   string // a file of integration/node
-	Arguments []string
-	Env       []string // beside that of this process
+	Repository string // the repository's own folder
+	Modules    string // as Modules gives it
+	Dir        string // the working directory
+	Program    string // a file of integration/node
+	Arguments  []string
+	Env        []string // beside that of this process
 }
 
 // Start runs a program until End.
 func Start(o Options) (*Server, error) {
-	script, err := filepath.Abs(filepath.Join("..", "node", o.Program))
+	script, err := filepath.Abs(filepath.Join(o.Repository, "integration", "node", o.Program))
 	if err != nil {
 		return nil, err
 	}
@@ -79,8 +81,8 @@ func Start(o Options) (*Server, error) {
 
 // Azurite starts one service of Azurite, "blob" or "queue", on a free port with
 // one account, and gives its address, "http://127.0.0.1:1234".
-func Azurite(service, modules, dir, account, key string) (s *Server, address string, err error) {
-	s, err = Start(Options{Modules: modules, Dir: dir, Program: "azurite.js",
+func Azurite(repository, service, modules, dir, account, key string) (s *Server, address string, err error) {
+	s, err = Start(Options{Repository: repository, Modules: modules, Dir: dir, Program: "azurite.js",
 		Arguments: []string{service, "--" + service + "Host", "127.0.0.1", "--" + service + "Port", "0",
 			"--skipApiVersionCheck", "--inMemoryPersistence", "--disableTelemetry", "--silent"},
 		Env: []string{"AZURITE_ACCOUNTS=" + account + ":" + key}})
