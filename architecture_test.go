@@ -62,6 +62,7 @@ var house = map[string][]string{
 	"bucket/gcs/gcstest":             {},
 	"bucket/azureblob/azureblobtest": {},
 	"announce":                       below2,
+	"dependents":                     below2,
 	"probe":                          below2,
 	"patcher":                        below2,
 	"store":                          below2,
@@ -69,7 +70,7 @@ var house = map[string][]string{
 	"rotation":                       below3,
 	"internal/web":                   below4,
 	// The one room that knows every other: it builds them.
-	"internal/app": slices.Concat(below4, []string{"internal/web", "bucket/*", "planet/*", "watcher/*", "providers/*"}),
+	"internal/app": slices.Concat(below4, []string{"announce", "dependents", "internal/web", "bucket/*", "planet/*", "watcher/*", "providers/*"}),
 	// A stage for app, with the simulator and a bucket server on it.
 	"internal/app/demo": {"internal/app", "internal/web", "config", "store", "bucket", "bucket/*", "planet/*"},
 	"cmd/rotatord":      {"internal/app", "internal/app/demo", "config", "credential"},

@@ -23,8 +23,17 @@ const (
 	Blocked Kind = "blocked"
 	// Leftover: Planet's test object lies in the bucket.
 	Leftover Kind = "leftover"
-	// Expiring: the credential in force ends before the next one is expected.
+	// Expiring: the credential in force ends soon, ends before its secret manager
+	// plans the next one, or has ended.
 	Expiring Kind = "expiring"
+	// CredentialRejected: the bucket does not take the credential that Planet
+	// holds any more.
+	CredentialRejected Kind = "credential_rejected"
+	// Drift: somebody else has changed the destination at Planet.
+	Drift Kind = "drift"
+	// DeliveriesFailing: deliveries have failed, for what looks like the
+	// credential, since Planet accepted it.
+	DeliveriesFailing Kind = "deliveries_failing"
 	// SafeToRevoke: every destination of a secret uses the version, and the
 	// grace is over. The one kind that is about a secret.
 	SafeToRevoke Kind = "safe_to_revoke"
@@ -36,7 +45,8 @@ const (
 
 // Kinds lists every Kind.
 func Kinds() []Kind {
-	return []Kind{Pushed, Held, Blocked, Leftover, Expiring, SafeToRevoke, Failing, Recovered}
+	return []Kind{Pushed, Held, Blocked, Leftover, Expiring, CredentialRejected, Drift, DeliveriesFailing,
+		SafeToRevoke, Failing, Recovered}
 }
 
 // Announcement is one thing that happened. It is made of names, times and

@@ -36,7 +36,8 @@ type Options struct {
 	// Drain is how long [Announcer.Run] goes on delivering when it shall end; 5 s
 	// unless set.
 	Drain time.Duration
-	// Transport posts; one of our own with the environment's proxy when nil.
+	// Transport posts for targets that have none; one of our own with the
+	// environment's proxy when nil.
 	Transport http.RoundTripper
 	// Logger hears when a target stops working, works again, and what is lost;
 	// nobody when nil.
@@ -81,8 +82,6 @@ type Observation struct {
 type Announcer struct {
 	options Options
 	targets []*target
-	client  *http.Client
-	idle    func() // closes connections that nobody uses
 	started atomic.Bool
 }
 
@@ -107,6 +106,7 @@ func New(o Options) (*Announcer, error) {
 		errs = append(errs, errors.New("announce: the longest pause is shorter than the first: raise retry_most"))
 	}
 	a := &Announcer{options: o}
+	client, idle := newClient(o.Transport)
 	names := map[string]bool{}
 	for _, made := range o.Targets {
 		if made == nil {
@@ -123,12 +123,15 @@ func New(o Options) (*Announcer, error) {
 		}
 		names[t.name] = true
 		t.queue, t.window = newQueue(o.Queue), newWindow(o.Window)
+		t.client, t.idle = client, idle
+		if t.transport != nil {
+			t.client, t.idle = newClient(t.transport)
+		}
 		a.targets = append(a.targets, t)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	a.client, a.idle = newClient(o.Transport)
 	return a, nil
 }
 
@@ -165,7 +168,8 @@ func isVisible(s string) bool {
 	return !slices.ContainsFunc([]byte(s), func(c byte) bool { return c <= ' ' || c > '~' })
 }
 
-// newClient makes a client that follows no redirect.
+// newClient makes a client that follows no redirect, and what closes the
+// connections of it that nobody uses.
 func newClient(transport http.RoundTripper) (*http.Client, func()) {
 	idle := func() {}
 	if transport == nil {
@@ -173,7 +177,10 @@ func newClient(transport http.RoundTripper) (*http.Client, func()) {
 			Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 1,
 			IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second, MaxResponseHeaderBytes: 64 << 10,
 		}
-		transport, idle = own, own.CloseIdleConnections
+		transport = own
+	}
+	if c, ok := transport.(interface{ CloseIdleConnections() }); ok {
+		idle = c.CloseIdleConnections
 	}
 	return &http.Client{
 		Transport:     transport,
@@ -229,14 +236,16 @@ func (a *Announcer) Run(ctx context.Context) error {
 	defer stop()
 	var workers sync.WaitGroup
 	for _, t := range a.targets {
-		w := &worker{target: t, options: a.options, client: a.client}
+		w := &worker{target: t, options: a.options}
 		workers.Go(func() { w.run(ctx, hard) })
 	}
 	<-ctx.Done()
 	end := time.AfterFunc(a.options.Drain, stop)
 	defer end.Stop()
 	workers.Wait()
-	a.idle()
+	for _, t := range a.targets {
+		t.idle()
+	}
 	return nil
 }
 

@@ -253,9 +253,9 @@ func TestGoneStopsTheTargetAndNoOther(t *testing.T) {
 			return status(200), nil
 		}}
 		a := newTest(t, w, Options{Targets: []Target{hook(), Slack{Name: "chat", URL: urlOf(slackURL)}}})
-		stop := start(t, a)
-		a.Announce(held("one"))
+		a.Announce(held("one")) // before the start, lest the first answer comes before the second
 		a.Announce(held("two"))
+		stop := start(t, a)
 		time.Sleep(time.Hour)
 		a.Announce(held("three"))
 		time.Sleep(time.Hour)

@@ -44,8 +44,8 @@ type wording struct{ sign, headline, meaning string }
 // What somebody who was woken wants to know: do deliveries fail, who has to do
 // something, and what must not be done now.
 var wordings = map[Kind]wording{
-	Pushed: {":white_check_mark:", "%s uses a new credential",
-		"Planet accepted it. Nothing to do. Keep the old credential until rotatord says that it is safe to revoke."},
+	Pushed: {":white_check_mark:", "Planet accepted a credential for %s",
+		"Deliveries that begin from now on use the version below. Keep the one before until rotatord says that it is safe to revoke."},
 	Held: {":no_entry:", "%s does not get the new credential",
 		"The new version is held back. Do not revoke the previous credential: Planet may still deliver with it. Somebody has to look."},
 	Blocked: {":rotating_light:", "%s can't be rotated",
@@ -54,6 +54,12 @@ var wordings = map[Kind]wording{
 		"Planet writes planetverify.txt and deletes it. The credential probably may not delete: grant that, then remove the object."},
 	Expiring: {":hourglass_flowing_sand:", "the credential of %s ends soon",
 		"Deliveries fail once it has ended. Put a new version into the secret."},
+	CredentialRejected: {":rotating_light:", "the bucket of %s does not take its credential any more",
+		"Deliveries with it fail, now or soon. Somebody may have revoked it or changed a policy. Put a new version into the secret, or undo that."},
+	Drift: {":eyes:", "somebody else has changed %s at Planet",
+		"The change did not come from rotatord. If it was a credential, Planet may hold another than the secret: rotatord push sends it again."},
+	DeliveriesFailing: {":rotating_light:", "deliveries to %s fail",
+		"What Planet says of them speaks against the credential. Check the bucket's permissions. Do not revoke anything."},
 	SafeToRevoke: {":key:", "older versions of %s may be revoked",
 		"Every destination that rotatord manages uses the version below, and the grace is over. What else uses the secret is not known to rotatord."},
 	Failing: {":warning:", "%s can't be checked at the moment",

@@ -29,6 +29,10 @@ type Slack struct {
 	// AllowHTTP lets the URL be http:// to another machine, as inside a cluster.
 	// Everything in between can then read what is announced, and the URL.
 	AllowHTTP bool
+	// Transport posts to this target alone, as one that trusts other certificates
+	// does; that of the Options when nil. Its idle connections are closed when Run
+	// ends.
+	Transport http.RoundTripper
 }
 
 // Format implements fmt.Formatter.
@@ -49,6 +53,7 @@ func (s Slack) open(string) (*target, error) {
 	}
 	t := newTarget(s.Name, "slack", s.Kinds, orDuration(s.Every, time.Second))
 	t.hint = slackHint
+	t.transport = s.Transport
 	t.compose = func(a Announcement, _ time.Time) (post, error) {
 		v, err := s.URL()
 		if err != nil {

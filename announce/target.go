@@ -23,6 +23,9 @@ type target struct {
 	host       string // of a webhook, for errors
 	kinds      []Kind
 	every      time.Duration
+	transport  http.RoundTripper // its own, if it has one
+	client     *http.Client
+	idle       func() // closes connections that nobody uses
 	compose    func(a Announcement, now time.Time) (post, error)
 	hint       func(answer []byte) string // explains an answer that is known; may be nil
 	wake       chan struct{}

@@ -48,6 +48,10 @@ type Webhook struct {
 	// AllowHTTP lets the URL be http:// to another machine, as inside a cluster.
 	// Everything in between can then read what is announced, and the URL.
 	AllowHTTP bool
+	// Transport posts to this target alone, as one that trusts other certificates
+	// does; that of the Options when nil. Its idle connections are closed when Run
+	// ends.
+	Transport http.RoundTripper
 }
 
 // Format implements fmt.Formatter: the URL is not shown.
@@ -67,6 +71,7 @@ func (w Webhook) open(source string) (*target, error) {
 	}
 	t := newTarget(w.Name, "webhook", w.Kinds, orDuration(w.Every, 100*time.Millisecond))
 	t.host = at.Host
+	t.transport = w.Transport
 	t.compose = func(a Announcement, now time.Time) (post, error) {
 		body, err := cloudEvent(a, source)
 		if err != nil {
@@ -139,6 +144,20 @@ var (
 	errKeysSecret     = errors.New("a signing key is not whsec_ and 24 to 64 bytes in base64")
 )
 
+// CheckKeys tells what is wrong with keys, as a post with them would: for those
+// who want to know it when they start. The error holds nothing of a key.
+func CheckKeys(keys []credential.Value) error {
+	_, err := sign(func() ([]credential.Value, error) { return keys, nil }, "", nil)
+	return err
+}
+
+// CheckURL tells what is wrong with the URL of a target. The error holds
+// nothing of it.
+func CheckURL(raw string, allowHTTP bool) error {
+	_, err := address(raw, allowHTTP)
+	return err
+}
+
 // sign signs with every key. The error of the function is not shown: it may
 // quote what it read.
 func sign(keys func() ([]credential.Value, error), head string, body []byte) (string, error) {
@@ -170,7 +189,7 @@ func sign(keys func() ([]credential.Value, error), head string, body []byte) (st
 var (
 	errURL    = errors.New("the URL can't be used: write it as https://host/path")
 	errUser   = errors.New("the URL holds a user or a password: leave it out, posts are signed")
-	errNotTLS = errors.New("the URL must be https://, or the target must allow http")
+	errNotTLS = errors.New("the URL must be https://, or lead to this machine")
 )
 
 // address reads a URL and never quotes it, as url.Parse does.

@@ -27,7 +27,6 @@ const (
 type worker struct {
 	*target
 	options Options
-	client  *http.Client
 
 	failures  int       // posts in a row that did not arrive
 	paced     time.Time // not before, by our own pace

@@ -35,6 +35,7 @@ func (c *checker) accounts() {
 		table := "account[" + strconv.Itoa(i) + "]"
 		c.key(table, a)
 		c.keySecret(table, a)
+		c.intervals(table, a)
 		c.url(table, "base_url", &a.BaseURL, strconv.Quote(DefaultBaseURL))
 		a.APIKeyFile = resolve(c.file, a.APIKeyFile)
 		a.BearerTokenFile = resolve(c.file, a.BearerTokenFile)

@@ -27,6 +27,8 @@ func (c *checker) all() {
 	c.google()
 	c.cfg.Azure.CAFile = resolve(c.file, c.cfg.Azure.CAFile)
 	c.vault()
+	c.gate()
+	c.announce()
 	c.sources()
 	c.settings("defaults", &c.cfg.Defaults)
 	c.accounts()
@@ -108,7 +110,9 @@ func (c *checker) drain() {
 
 // settings checks [defaults] or one [[destination]].
 func (c *checker) settings(table string, s *Settings) {
-	for _, f := range []struct{ key, value string }{{"schedule", s.Schedule}, {"probe_schedule", s.ProbeSchedule}} {
+	for _, f := range []struct{ key, value string }{
+		{"schedule", s.Schedule}, {"probe_schedule", s.ProbeSchedule}, {"check_schedule", s.CheckSchedule},
+	} {
 		if !c.isSet(table, f.key) {
 			continue
 		}
@@ -122,6 +126,8 @@ func (c *checker) settings(table string, s *Settings) {
 	if c.isSet(table, "preflight_prefix") && s.PreflightPrefix != "" && !objectName(s.PreflightPrefix) {
 		c.bad(table, "preflight_prefix", "not the beginning of an object's name", `write it without a leading slash: "deliveries/"`)
 	}
+	c.objects(table, s)
+	c.otherSecrets(table, s)
 	if c.isSet(table, "bucket_endpoint") && s.BucketEndpoint != "" {
 		c.url(table, "bucket_endpoint", &s.BucketEndpoint, `"https://s3.example.com"`)
 	}
@@ -163,6 +169,8 @@ func (c *checker) destinations() {
 		c.destinationAccount(table, dest)
 		c.pointersOf(table, dest)
 		c.settings(table, &dest.Settings)
+		c.ownSecret(table, dest)
+		c.notTheMark(table, dest)
 		used[dest.Account] = true
 		if dest.Name == "" {
 			continue
@@ -174,6 +182,7 @@ func (c *checker) destinations() {
 		}
 		first[id] = c.at(table, "name")
 	}
+	c.rollouts()
 	for i, a := range c.cfg.Accounts {
 		if !used[a.Name] && a.Pos != (Position{}) && !c.badAccounts {
 			c.warn(a.Pos, "account["+strconv.Itoa(i)+"]", "no destination uses this account", "remove it, or name it at a destination")

@@ -288,6 +288,11 @@ func TestHashChangesWithWhatMayMendADestinationOnly(t *testing.T) {
 		"schedule": func(d *Destination) { d.Schedule = "off" },
 		"position": func(d *Destination) { d.Pos = Position{"f", 9, 9} },
 		"restore":  func(d *Destination) { d.RestorePrevious = false },
+		// What is done between rotations mends no credential.
+		"check":    func(d *Destination) { d.Check, d.CheckSchedule = CheckOff, Off },
+		"secrets":  func(d *Destination) { d.ProbeSecret, d.CleanupSecret = "file:///p", "file:///c" },
+		"drift":    func(d *Destination) { d.OnDrift = OnDriftPush },
+		"roll-out": func(d *Destination) { d.Rollout = RolloutAll },
 	}
 	other := map[string]func(*Destination){
 		"secret":    func(d *Destination) { d.Secret = "file:///b" },
@@ -298,6 +303,7 @@ func TestHashChangesWithWhatMayMendADestinationOnly(t *testing.T) {
 		"window":    func(d *Destination) { d.PropagationWindow = 0 },
 		"object":    func(d *Destination) { d.VerifyObject = "v" },
 		"prefix":    func(d *Destination) { d.PreflightPrefix = "p/" },
+		"own":       func(d *Destination) { d.PreflightObject = "{id}/o" },
 		"endpoint":  func(d *Destination) { d.BucketEndpoint = "https://s3" },
 		"ca":        func(d *Destination) { d.BucketCAFile = "/ca" },
 		"endpoint and ca swapped": func(d *Destination) {

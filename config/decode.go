@@ -119,29 +119,6 @@ func (d *decoder) unknown(n *node, key string, table reflect.Type, path string) 
 	d.add(n.keyAt, join(path, key), "unknown key", suggest(key, table))
 }
 
-// fragment is what a file of conf.d may hold. Everything else is there once,
-// and one file says so: whoever asks why the daemon logs JSON need not look
-// into forty.
-type fragment struct {
-	Accounts     []Account     `toml:"account"`
-	Destinations []Destination `toml:"destination"`
-}
-
-// fragment adds the accounts and destinations of a file of conf.d to those
-// that were read before.
-func (d *decoder) fragment(root *node) {
-	for _, f := range fieldsOf(reflect.TypeFor[Config]()) {
-		if n := root.fields[f.key]; n != nil && !slices.Contains(keysOf(reflect.TypeFor[fragment]()), f.key) {
-			d.add(n.keyAt, f.key, "has no place in a file of "+Folder,
-				"write it into "+d.file+"; here may stand [[destination]] and [[account]]")
-			delete(root.fields, f.key)
-		}
-	}
-	add := fragment{d.cfg.Accounts, d.cfg.Destinations}
-	d.table(root, reflect.ValueOf(&add).Elem(), "")
-	d.cfg.Accounts, d.cfg.Destinations = add.Accounts, add.Destinations
-}
-
 var (
 	typeDuration = reflect.TypeFor[Duration]()
 	typeValue    = reflect.TypeFor[credential.Value]()
@@ -299,7 +276,8 @@ func (d *decoder) texts(n *node, dst reflect.Value, path string) {
 	dst.Set(reflect.ValueOf(list))
 }
 
-// list decodes [[account]], [[destination]], [[aws.role]] and the sources.
+// list decodes [[account]], [[destination]], [[aws.role]], the sources and
+// those who are told.
 func (d *decoder) list(n *node, dst reflect.Value, path string) {
 	if n.kind == kindTable {
 		d.refuse(n, path, "is one table, and there may be several", "[["+path+"]] with two brackets")
@@ -326,6 +304,10 @@ func (d *decoder) list(n *node, dst reflect.Value, path string) {
 			e.Settings = d.cfg.Defaults
 			e.Pos = item.at
 		case *AWSRole:
+			e.Pos = item.at
+		case *AnnounceWebhook:
+			e.Pos = item.at
+		case *AnnounceSlack:
 			e.Pos = item.at
 		case *EventGridSource:
 			*e = DefaultEventGrid()

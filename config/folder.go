@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 )
@@ -60,4 +61,51 @@ func readFolder(dir string) ([]source, Problems) {
 		}
 	}
 	return sources, nil
+}
+
+// fragment is what a file of conf.d may hold. Everything else is there once,
+// and one file says so: whoever asks why the daemon logs JSON need not look
+// into forty.
+type fragment struct {
+	Announce     fragmentAnnounce `toml:"announce"`
+	Accounts     []Account        `toml:"account"`
+	Destinations []Destination    `toml:"destination"`
+}
+
+// fragmentAnnounce is [Announce] without what is there once: a team may bring
+// its own channel along with its destinations.
+type fragmentAnnounce struct {
+	Webhooks []AnnounceWebhook `toml:"webhook"`
+	Slack    []AnnounceSlack   `toml:"slack"`
+}
+
+// fragment adds what a file of conf.d holds to what was read before.
+func (d *decoder) fragment(root *node) {
+	d.misplaced(root, reflect.TypeFor[Config](), reflect.TypeFor[fragment](), "")
+	a := &d.cfg.Announce
+	add := fragment{fragmentAnnounce{a.Webhooks, a.Slack}, d.cfg.Accounts, d.cfg.Destinations}
+	d.table(root, reflect.ValueOf(&add).Elem(), "")
+	a.Webhooks, a.Slack = add.Announce.Webhooks, add.Announce.Slack
+	d.cfg.Accounts, d.cfg.Destinations = add.Accounts, add.Destinations
+}
+
+// misplaced notes and removes what has a place in the main file only: the keys
+// of whole that part does not have.
+func (d *decoder) misplaced(n *node, whole, part reflect.Type, path string) {
+	allowed := map[string]reflect.Type{}
+	for _, f := range fieldsOf(part) {
+		allowed[f.key] = f.typ
+	}
+	for _, f := range fieldsOf(whole) {
+		child, typ := n.fields[f.key], allowed[f.key]
+		switch {
+		case child == nil:
+		case typ == nil:
+			d.add(child.keyAt, join(path, f.key), "has no place in a file of "+Folder, "write it into "+d.file+
+				"; here may stand [[destination]], [[account]], [[announce.webhook]] and [[announce.slack]]")
+			delete(n.fields, f.key)
+		case typ != f.typ && child.kind == kindTable:
+			d.misplaced(child, f.typ, typ, join(path, f.key))
+		}
+	}
 }

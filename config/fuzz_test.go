@@ -26,15 +26,19 @@ func FuzzParse(f *testing.F) {
 		f.Add(data)
 	}
 	for _, key := range []string{"name", "secret", "schedule", "probe_schedule", "first_sight", "preflight", "propagation_window",
-		"verify_object", "preflight_prefix", "bucket_endpoint", "account", "map", "unknown", "§", "'§'"} {
+		"verify_object", "preflight_prefix", "preflight_object", "check", "check_schedule", "probe_secret", "cleanup_secret", "on_drift", "rollout", "bucket_endpoint", "account", "map", "unknown", "§", "'§'"} {
 		f.Add([]byte(oneDestination + "[[destination]]\n" + key + " = \"§\"\n"))
 		f.Add([]byte(oneDestination + key + " = §\n" + key + " = '§"))
 		f.Add([]byte("[§]\n[[§]]\n[[destination]]\n" + key + " = [\"§\", { § = \"§\" }]\n"))
 	}
-	for _, key := range []string{"name", "api_key", "api_key_env", "api_key_file", "api_key_secret", "api_key_pointer", "base_url", "ca_file", "patch_timeout"} {
+	for _, key := range []string{"name", "api_key", "api_key_env", "api_key_file", "api_key_secret", "api_key_pointer", "base_url", "ca_file", "patch_timeout", "list_interval"} {
 		f.Add([]byte("[[account]]\n" + key + " = \"§\"\n" + oneDestination))
 		f.Add([]byte("[[account]]\n" + key + " = \"\\§\"\n" + oneDestination))
 	}
+	for _, key := range []string{"name", "url", "url_env", "url_file", "secret_env", "secret_file", "ca_file", "kinds", "secret", "§"} {
+		f.Add([]byte("[gate]\nmark = \"§\"\n[announce]\nsource = \"§ §\"\n[[announce.webhook]]\n" + key + " = \"§\"\n[[announce.slack]]\n" + key + " = [\"§\"]\n" + oneDestination))
+	}
+	f.Add([]byte("[[announce.webhook]]\nurl = \"https://a?§\"\nsecret_file = \"§\"\n" + oneDestination))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		text := strings.ReplaceAll(string(data), "§", canary)
 		cfg, err := Parse("rotatord.toml", []byte(text), testEnv)
@@ -49,6 +53,8 @@ func FuzzFolder(f *testing.F) {
 	f.Add([]byte("[§"), []byte("[log]\n[§]\n§ = \"§\"\n"))
 	f.Add([]byte("[[account]]\nname = \"a\"\n"), []byte("[[account]]\nname = \"a\"\napi_key_secret = \"§\"\napi_key_pointer = \"§\"\n"))
 	f.Add([]byte("[[aws.role]]\naccount = \"§\"\nrole_arn = \"§\"\nexternal_id = \"§\"\n[aws]\nendpoint = \"§\"\n"), []byte("aws.role = [§]\naccount = [{}, 1]\n"))
+	f.Add([]byte("[announce]\nsource = \"§\"\n[[announce.slack]]\nname = \"a\"\n"), []byte("[announce]\nsource = \"§\"\n§ = 1\n[[announce.slack]]\nname = \"a\"\nurl = \"§\"\n"))
+	f.Add([]byte("announce = \"§\"\n"), []byte("announce = [\"§\"]\n"))
 	f.Fuzz(func(t *testing.T, main, more []byte) {
 		texts := map[string]string{"rotatord.toml": strings.ReplaceAll(string(main), "§", canary), "conf.d/a.toml": strings.ReplaceAll(string(more), "§", canary)}
 		cfg, err := parse([]source{

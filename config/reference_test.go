@@ -92,6 +92,7 @@ var defaultsElsewhere = map[string]string{
 	"source.sqs.name": `"sqs"`, "source.pubsub.name": `"pubsub"`, "source.storage_queue.name": `"storage_queue"`, "source.service_bus.name": `"service_bus"`,
 	"source.event_grid.name": `"event_grid"`, "source.pubsub_push.name": `"pubsub_push"`, "source.sns.name": `"sns"`, "source.webhook.name": `"webhook"`,
 	"source.event_grid.path": `"/events/NAME"`, "source.pubsub_push.path": `"/events/NAME"`, "source.sns.path": `"/events/NAME"`, "source.webhook.path": `"/events/NAME"`,
+	"announce.webhook.name": `"webhook"`, "announce.slack.name": `"slack"`,
 	"account.name": strconv.Quote(DefaultAccount), "account.api_key_env": strconv.Quote(DefaultKeyEnv),
 }
 

@@ -167,7 +167,7 @@ func TestASourceInAFileOfTheFolderHasNoPlaceThere(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write(t, "rotatord.toml", oneDestination)
 	write(t, "conf.d/a.toml", "[[source.sqs]]\nqueue = \"https://sqs.eu-central-1.amazonaws.com/123456789012/a\"\n")
-	const want = "conf.d/a.toml:1:3: source: has no place in a file of conf.d (write it into rotatord.toml; here may stand [[destination]] and [[account]])"
+	const want = "conf.d/a.toml:1:3: source: has no place in a file of conf.d (write it into rotatord.toml; here may stand [[destination]], [[account]], [[announce.webhook]] and [[announce.slack]])"
 	if err := loadHere(); err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

@@ -23,10 +23,13 @@ func showable(keys ...string) bool {
 	return true
 }
 
-// suggest says what to write in place of an unknown key: the nearest one of
-// the same table, else the same name in another table, else all there are.
+// suggest says what to write in place of an unknown key: where it is kept, if
+// it is a secret; else the nearest one of the same table, else the same name in another table, else all there are.
 func suggest(key string, table reflect.Type) string {
 	names := keysOf(table)
+	if slices.Contains(names, key+"_env") && slices.Contains(names, key+"_file") {
+		return "write " + key + "_env or " + key + "_file: it can't stand in the file itself"
+	}
 	if best := nearest(key, names); best != "" {
 		return "did you mean " + best + "?"
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rotatord/rotatord/probe"
 	"github.com/rotatord/rotatord/store"
 )
 
@@ -21,12 +22,13 @@ type collector struct {
 	storeSize    func() (int64, error)
 	destinations []string
 	configured   set // of the destinations
+	secrets      set
 	accounts     []string
 	timeout      time.Duration
 	logger       *slog.Logger
 	errors       *prometheus.CounterVec
 
-	reasons, leftoverReasons, outcomes set
+	reasons, leftoverReasons, standingReasons, outcomes set
 
 	// reading holds one value while the store is read.
 	reading chan struct{}
@@ -41,6 +43,7 @@ func newCollector(o Options) *collector {
 		storeSize:    o.StoreSize,
 		destinations: slices.Clone(o.Destinations),
 		configured:   newSet(o.Destinations...),
+		secrets:      newSet(o.Secrets...),
 		accounts:     slices.Clone(o.Accounts),
 		timeout:      o.Timeout,
 		logger:       o.Logger,
@@ -50,6 +53,7 @@ func newCollector(o Options) *collector {
 		}, []string{"kind"}),
 		reasons:         newSet(store.Reasons()...),
 		leftoverReasons: newSet(leftoverReasons()...),
+		standingReasons: newSet(probe.StandingReasons()...),
 		outcomes:        newSet(outcomes()...),
 		reading:         make(chan struct{}, 1),
 	}
@@ -75,19 +79,21 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(ch, c.size, float64(s.size))
 	}
 	if s.listed {
+		now := time.Now()
 		for _, name := range c.destinations {
 			r, ok := s.records[name]
 			gauge(ch, c.recorded, yes(ok), name)
 			if ok {
 				c.collectDestination(ch, r)
+				c.collectWatching(ch, r, now)
 			}
 		}
 	}
 	c.collectAttempts(ch, s.attempts)
 	for _, a := range s.accounts {
-		gauge(ch, c.blocked, yes(!a.BlockedSince.IsZero()), a.Name)
-		when(ch, c.blockedSince, a.BlockedSince, a.Name)
+		c.collectAccount(ch, a)
 	}
+	c.collectReceipts(ch, s.receipts)
 }
 
 func (c *collector) collectDestination(ch chan<- prometheus.Metric, r store.Record) {
@@ -96,7 +102,7 @@ func (c *collector) collectDestination(ch chan<- prometheus.Metric, r store.Reco
 	if r.Pin != nil {
 		pin = *r.Pin
 	}
-	gauge(ch, c.info, 1, name, clean(pin.ID), clean(pin.Type), clean(r.Account), clean(string(r.Secret)), clean(pin.Ref))
+	gauge(ch, c.info, 1, name, clean(pin.ID), clean(pin.Type), clean(r.Account), c.secretLabel(r.Secret), clean(pin.Ref))
 	current := stateOf(r)
 	for _, state := range store.States() {
 		gauge(ch, c.state, yes(state == current), name, string(state))
@@ -116,10 +122,7 @@ func (c *collector) collectDestination(ch chan<- prometheus.Metric, r store.Reco
 	}
 	gauge(ch, c.params, float64(structural), name, "structural")
 	gauge(ch, c.params, float64(len(r.Changed)-structural), name, "optional")
-	seen := leftoverState(r.Leftover.State)
-	for _, state := range leftoverStates() {
-		gauge(ch, c.leftover, yes(state == seen), name, state)
-	}
+	one(ch, c.leftover, leftoverStates(), leftoverState(r.Leftover.State), name)
 	gauge(ch, c.leftoverReason, 1, name, c.leftoverReasons.word(r.Leftover.Reason))
 	for _, kind := range noteKinds() {
 		at := noteTime(r, kind)
@@ -190,6 +193,7 @@ type snapshot struct {
 	records  map[string]store.Record
 	attempts []store.AttemptCount
 	accounts []store.Account
+	receipts []store.Receipt
 	sized    bool
 	size     int64
 	errs     []error
@@ -254,6 +258,10 @@ func (c *collector) load(ctx context.Context) (s snapshot) {
 		}
 		a.Name = name
 		s.accounts = append(s.accounts, a)
+	}
+	// A receipt that can't be read hides no other either.
+	if s.receipts, err = c.store.Receipts(ctx); err != nil {
+		s.errs = append(s.errs, err)
 	}
 	if c.storeSize != nil {
 		if s.size, err = c.storeSize(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -20,15 +21,22 @@ import (
 	"github.com/rotatord/rotatord/store"
 )
 
+// isOfTheStore tells whether a family, or a line of an exposition, is read from
+// the store.
+func isOfTheStore(name string) bool {
+	return slices.ContainsFunc([]string{
+		"rotatord_destination_", "rotatord_leftover", "rotatord_note", "rotatord_standing", "rotatord_drift", "rotatord_dependents",
+		"rotatord_attempts", "rotatord_account", "rotatord_receipt", "rotatord_store_up",
+	}, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+}
+
 // storeFamilies are the names of all that is read from the store for full.prom.
 func storeFamilies(t *testing.T, m *Metrics) []string {
 	t.Helper()
 	var names []string
 	for name := range gather(t, m) {
-		for _, prefix := range []string{"rotatord_destination_", "rotatord_leftover", "rotatord_attempts", "rotatord_account", "rotatord_store_up", "rotatord_store_size"} {
-			if strings.HasPrefix(name, prefix) {
-				names = append(names, name)
-			}
+		if isOfTheStore(name) || name == "rotatord_store_size_bytes" {
+			names = append(names, name)
 		}
 	}
 	return names
@@ -145,9 +153,11 @@ func TestWhatIsNotReadIsNotShown(t *testing.T) {
 			records:  []store.Record{fullRecord("prod")},
 			attempts: []store.AttemptCount{{Destination: "prod", Outcome: "accepted", Count: 1}},
 			accounts: map[string]store.Account{"planet": {BlockedSince: at(1)}},
+			receipts: []store.Receipt{fullReceipt()},
 		}
 	}
-	const states, attempts, accounts, size = "rotatord_destination_state", "rotatord_attempts_total", "rotatord_account_blocked", "rotatord_store_size_bytes"
+	const states, attempts, accounts, receipts, size = "rotatord_destination_state", "rotatord_attempts_total", "rotatord_account_blocked",
+		"rotatord_receipt_info", "rotatord_store_size_bytes"
 	for _, c := range []struct {
 		name    string
 		break_  func(*fakeStore, *Options)
@@ -162,10 +172,12 @@ func TestWhatIsNotReadIsNotShown(t *testing.T) {
 		}, "damaged", nil},
 		{"the attempts fail", func(f *fakeStore, _ *Options) { f.attemptsErr = store.ErrUnwritable }, "unwritable", []string{attempts}},
 		{"the account fails", func(f *fakeStore, _ *Options) { f.accountErr = errDisk }, "other", []string{accounts}},
+		{"the receipts fail", func(f *fakeStore, _ *Options) { f.receipts, f.receiptsErr = nil, errDisk }, "other", []string{receipts}},
+		{"one receipt is damaged", func(f *fakeStore, _ *Options) { f.receiptsErr = errors.Join(errDisk) }, "other", nil},
 		{"the size is unknown", func(_ *fakeStore, o *Options) {
 			o.StoreSize = func() (int64, error) { return 0, errDisk }
 		}, "other", []string{size}},
-		{"the store panics", func(f *fakeStore, _ *Options) { f.before = func(context.Context) { panic(mustNotShow) } }, "other", []string{states, attempts, accounts, size}},
+		{"the store panics", func(f *fakeStore, _ *Options) { f.before = func(context.Context) { panic(mustNotShow) } }, "other", []string{states, attempts, accounts, receipts, size}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := full()
@@ -178,7 +190,7 @@ func TestWhatIsNotReadIsNotShown(t *testing.T) {
 			if want := yes(c.kind == ""); up != want {
 				t.Errorf("rotatord_store_up is %v, want %v", up, want)
 			}
-			for _, name := range []string{states, attempts, accounts, size} {
+			for _, name := range []string{states, attempts, accounts, receipts, size} {
 				want := true
 				for _, gone := range c.missing {
 					want = want && gone != name

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rotatord/rotatord/planet"
+	"github.com/rotatord/rotatord/providers"
 )
 
 // EventResult says what became of an event.
@@ -24,7 +25,7 @@ func eventResults() []EventResult {
 // counters are what happens in passing.
 type counters struct {
 	accounts, sources, steps, results set
-	kinds, methods, routes            set
+	kinds, methods, routes, unmarked  set
 
 	events       *prometheus.CounterVec
 	step         *prometheus.HistogramVec
@@ -32,6 +33,7 @@ type counters struct {
 	request      *prometheus.HistogramVec
 	turnWait     *prometheus.HistogramVec
 	turnsDropped *prometheus.CounterVec
+	marks        *prometheus.CounterVec
 }
 
 func newCounters(o Options) *counters {
@@ -39,6 +41,7 @@ func newCounters(o Options) *counters {
 		accounts: newSet(o.Accounts...), sources: newSet(o.Sources...), steps: newSet(o.Steps...),
 		results: newSet(eventResults()...), kinds: newSet(planetKinds()...),
 		methods: newSet(planetMethods()...), routes: newSet(planetRoutes()...),
+		unmarked: newSet(markReasons()...),
 
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rotatord_events_total",
@@ -67,6 +70,10 @@ func newCounters(o Options) *counters {
 			Name: "rotatord_planet_turns_abandoned_total",
 			Help: "Requests that went away, or could not be let through, before the account's rate limit gave them a turn.",
 		}, []string{"account", "priority"}),
+		marks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rotatord_mark_errors_total",
+			Help: "How often since the start a secret manager did not take the mark of the version that is in use everywhere, by the reason.",
+		}, []string{"reason"}),
 	}
 	c.prepare(o)
 	return c
@@ -89,10 +96,13 @@ func (c *counters) prepare(o Options) {
 			c.turnsDropped.WithLabelValues(account, p)
 		}
 	}
+	for _, r := range markReasons() {
+		c.marks.WithLabelValues(string(r))
+	}
 }
 
 func (c *counters) all() []prometheus.Collector {
-	return []prometheus.Collector{c.events, c.step, c.requests, c.request, c.turnWait, c.turnsDropped}
+	return []prometheus.Collector{c.events, c.step, c.requests, c.request, c.turnWait, c.turnsDropped, c.marks}
 }
 
 // Event counts one event from a watcher.
@@ -117,7 +127,16 @@ func StepObserver[S ~string](m *Metrics) func(destination string, step S, took t
 	return func(destination string, step S, took time.Duration) { m.Step(destination, string(step), took) }
 }
 
-// PlanetObserver gives the Observer of an account's planet.Client.
+// Mark counts that a mark could not be written back to a secret manager. The
+// empty reason, which providers.ReasonOf gives for nil, counts nothing.
+func (m *Metrics) Mark(reason providers.Reason) {
+	if reason != "" {
+		m.counters.marks.WithLabelValues(m.counters.unmarked.word(string(reason))).Inc()
+	}
+}
+
+// PlanetObserver gives the Observer of an account's planet.Client. The clients
+// of Orders and Subscriptions, which are made of that client, report to it too.
 func (m *Metrics) PlanetObserver(account string) func(planet.Observation) {
 	c := m.counters
 	account = c.accounts.word(account)
@@ -130,7 +149,9 @@ func (m *Metrics) PlanetObserver(account string) func(planet.Observation) {
 	}
 }
 
-// TurnObserver gives the OnWait of an account's planet.Limiter.
+// TurnObserver gives the OnWait of an account's planet.Limiter for the
+// Destinations API. The limiters of Planet's other APIs are not to be mixed
+// with it: they have turns of their own.
 func (m *Metrics) TurnObserver(account string) func(wait time.Duration, interactive, granted bool) {
 	c := m.counters
 	account = c.accounts.word(account)

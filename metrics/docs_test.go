@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/rotatord/rotatord/probe"
 	"github.com/rotatord/rotatord/store"
 	"github.com/rotatord/rotatord/watcher"
 )
@@ -124,6 +125,10 @@ func partsOf(t *testing.T) []string {
 	return constants(t, "watcher/payload", func(_, typ string) bool { return typ == "Shape" || typ == "Kind" })
 }
 
+func typed(want string) func(name, typ string) bool {
+	return func(_, typ string) bool { return typ == want }
+}
+
 func TestTheDocumentExplainsEveryWordOfTheClosedSets(t *testing.T) {
 	for _, c := range []struct {
 		heading string
@@ -132,6 +137,10 @@ func TestTheDocumentExplainsEveryWordOfTheClosedSets(t *testing.T) {
 		{"States", sorted(store.States())},
 		{"Reasons", sorted(store.Reasons())},
 		{"Outcomes of attempts", sorted(outcomes())},
+		{"Conditions", sorted(store.Conditions())},
+		{"Standing", sorted(standingStates())},
+		{"Reasons of standing", sorted(probe.StandingReasons())},
+		{"Causes of failed deliveries", sorted(causes())},
 		{"Leftovers", sorted(leftoverStates())},
 		{"Reasons of leftovers", sorted(leftoverReasons())},
 		{"Results of events", sorted(eventResults())},
@@ -139,6 +148,13 @@ func TestTheDocumentExplainsEveryWordOfTheClosedSets(t *testing.T) {
 		{"Verdicts", []string{"again", "done", "never"}},
 		{"Parts of messages", sorted(partsOf(t))},
 		{"Reasons of sources", sorted(watcher.Reasons())},
+		{"Reasons of refused requests", constants(t, "watcher/webhook", typed("Refusal"))},
+		{"Steps", constants(t, "rotation", typed("Step"))},
+		{"Kinds of announcements", sorted(announcementKinds())},
+		{"Events of announcements", sorted(announcementEvents())},
+		{"Reasons of announcements", sorted(announcementReasons())},
+		{"Reasons of marks", sorted(markReasons())},
+		{"Routes", sorted(planetRoutes())},
 		{"Kinds of failed requests", sorted(planetKinds())},
 		{"Priorities", sorted(priorities())},
 		{"Kinds of errors of the store", sorted(storeKinds())},

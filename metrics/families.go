@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -83,14 +84,8 @@ func moments() []moment {
 func facts() []fact {
 	return []fact{
 		{ofDestination("rotatord_destination_due", "1 while something was heard of the destination that has not been acted on, else 0."), store.Record.IsDue},
-		{ofDestination("rotatord_destination_unproven", "1 if the accepted version did not pass preflight before Planet had it, else 0."),
-			func(r store.Record) bool { return r.Accepted != nil && r.Accepted.Unproven }},
 		{ofDestination("rotatord_destination_uncertain", "1 while Planet may hold something else than the accepted version, since a later PATCH was refused or its outcome is unknown, else 0."),
 			func(r store.Record) bool { return r.Uncertain }},
-		{ofDestination("rotatord_destination_archived", "1 while Planet says that the destination is archived, else 0."),
-			func(r store.Record) bool { return r.Archived != nil }},
-		{ofDestination("rotatord_destination_expires_unreplaced", "1 if the credential that Planet holds ends before the secret manager plans to replace it, else 0."),
-			func(r store.Record) bool { return r.ExpiresUnreplaced() }},
 		{ofDestination("rotatord_destination_paused", "1 while a person has paused the destination, else 0."),
 			func(r store.Record) bool { return r.Paused != nil }},
 		{ofDestination("rotatord_leftover_older_than_push", "1 if the verify object that lies in the bucket was not overwritten by Planet's last check, else 0."),
@@ -105,6 +100,9 @@ type families struct {
 	leftover, leftoverReason, attempts                 *prometheus.Desc
 	note, noteAt                                       *prometheus.Desc
 	blocked, blockedSince                              *prometheus.Desc
+	watching                                           watching
+	receipts                                           receipts
+	organizations                                      organizations
 	moments                                            []moment
 	facts                                              []fact
 }
@@ -142,14 +140,19 @@ func newFamilies() *families {
 			"1 while Planet refuses the account's API key itself, else 0.", []string{"account"}, nil),
 		blockedSince: prometheus.NewDesc("rotatord_account_blocked_since_timestamp_seconds",
 			"Since when Planet has refused the account's API key. No series while it does not.", []string{"account"}, nil),
-		moments: moments(),
-		facts:   facts(),
+		watching:      newWatching(),
+		receipts:      newReceipts(),
+		organizations: newOrganizations(),
+		moments:       slices.Concat(moments(), watchMoments()),
+		facts:         facts(),
 	}
 }
 
 func (f *families) describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{f.up, f.size, f.recorded, f.info, f.state, f.reason, f.versionInfo, f.params,
-		f.leftover, f.leftoverReason, f.note, f.noteAt, f.attempts, f.blocked, f.blockedSince} {
+	own := []*prometheus.Desc{f.up, f.size, f.recorded, f.info, f.state, f.reason, f.versionInfo, f.params,
+		f.leftover, f.leftoverReason, f.note, f.noteAt, f.attempts, f.blocked, f.blockedSince,
+		f.organizations.active, f.organizations.quota}
+	for _, d := range slices.Concat(own, f.watching.all(), f.receipts.all()) {
 		ch <- d
 	}
 	for _, m := range f.moments {

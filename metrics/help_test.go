@@ -19,6 +19,7 @@ import (
 
 	"github.com/rotatord/rotatord/credential"
 	"github.com/rotatord/rotatord/planet"
+	"github.com/rotatord/rotatord/providers"
 	"github.com/rotatord/rotatord/store"
 	"github.com/rotatord/rotatord/watcher"
 )
@@ -30,8 +31,9 @@ type fakeStore struct {
 	records  []store.Record
 	attempts []store.AttemptCount
 	accounts map[string]store.Account
+	receipts []store.Receipt
 
-	listErr, attemptsErr, accountErr error
+	listErr, attemptsErr, accountErr, receiptsErr error
 	// before, if set, is run by List.
 	before func(context.Context)
 }
@@ -54,6 +56,10 @@ func (f *fakeStore) LoadAccount(_ context.Context, name string) (store.Account, 
 	return f.accounts[name], nil
 }
 
+func (f *fakeStore) Receipts(context.Context) ([]store.Receipt, error) {
+	return f.receipts, f.receiptsErr
+}
+
 var errDisk = errors.New("the disk is gone")
 
 // at is a moment that is easy to find again in an exposition.
@@ -67,6 +73,8 @@ func fullRecord(name string) store.Record {
 	archived := at(7)
 	return store.Record{
 		Destination: name, Account: "planet", Secret: "file:///run/secrets/s3", Due: 3, Done: 2, DueSource: mustNotShow,
+		Dependents: &planet.Dependents{At: at(450), Since: at(115), Running: 3, Open: 2, Failed: 5, FailedCredential: 4, Incomplete: true,
+			Examples: []planet.Failure{{Kind: planet.FailedOrder, ID: mustNotShow, Name: mustNotShow, Cause: planet.CauseCredential, Message: mustNotShow}}},
 		Facts: store.Facts{
 			Pin:       &store.Pin{ID: "demo-5aIp1K", Ref: "pl:destinations/demo-5aIp1K", Name: mustNotShow, Type: "amazon_s3"},
 			Accepted:  &store.Accepted{Version: "v1", Created: at(100), At: at(110), Expires: at(120), Unproven: true},
@@ -80,7 +88,10 @@ func fullRecord(name string) store.Record {
 			},
 			Archived: &archived,
 			Leftover: store.Leftover{State: "present", Reason: "confirmed", Detail: mustNotShow, LastModified: at(300),
-				FirstSeen: at(310), CheckedAt: at(320), OlderThanPush: true},
+				FirstSeen: at(310), CheckedAt: at(320), OlderThanPush: true, Versions: 6},
+			Seen:        &store.Seen{Updated: at(330), Name: mustNotShow, At: at(331)},
+			Drift:       &store.Drift{Was: at(332), Updated: at(333), Found: at(340), Renamed: mustNotShow},
+			Standing:    store.Standing{State: "rejected", Reason: "credential", Detail: mustNotShow, Version: "v1", Since: at(350), CheckedAt: at(360), Worked: at(345)},
 			Status:      store.Status{State: store.StateHeld, Reason: store.ReasonPlanetRefused, Detail: mustNotShow, Since: at(400)},
 			NextLook:    at(410),
 			LastSuccess: at(420),
@@ -90,11 +101,19 @@ func fullRecord(name string) store.Record {
 	}
 }
 
+// fullReceipt has everything that a receipt can have. Nothing is withdrawn.
+func fullReceipt() store.Receipt {
+	return store.Receipt{Secret: "file:///run/secrets/s3", Version: "v1", At: at(800), Opens: at(810), Safe: at(820), Marked: at(830)}
+}
+
 func options(s Reader) Options {
 	return Options{
 		Store: s, Destinations: []string{"prod", "dev"}, Accounts: []string{"planet"},
 		Sources: []string{"file", "schedule", "queue"}, Transports: []string{"queue"}, Parts: []string{"plain", "not_json"},
 		Refusals: []string{"bad_signature"}, Steps: []string{"list", "patch"}, Version: "1.2.3",
+		// Two destinations share one.
+		Secrets: []credential.Secret{"file:///run/secrets/s3", "file:///run/secrets/dev", "file:///run/secrets/s3"},
+		Targets: []string{"pager", "chat"},
 	}
 }
 
@@ -121,14 +140,21 @@ func everything(t *testing.T) *Metrics {
 	f := &fakeStore{
 		records:  []store.Record{fullRecord("prod"), {Destination: "dev", Account: "planet", Secret: "file:///run/secrets/dev"}},
 		attempts: []store.AttemptCount{{Destination: "prod", Outcome: "accepted", Count: 4}},
-		accounts: map[string]store.Account{"planet": {BlockedSince: at(500), Detail: mustNotShow}},
+		accounts: map[string]store.Account{"planet": {BlockedSince: at(500), Detail: mustNotShow, Active: 12}},
+		receipts: []store.Receipt{fullReceipt(), {Secret: "file:///run/secrets/dev", Version: "d1", At: at(840), Safe: at(841), Withdrawn: at(850), Why: mustNotShow}},
 	}
 	o := options(f)
 	o.StoreSize = func() (int64, error) { return 4096, nil }
 	o.SourceStates = func() []SourceState {
 		return []SourceState{{Source: "queue", Up: true, Since: at(700), LastMessage: at(710)}, {Source: mustNotShow}}
 	}
+	o.TargetStates = func() []TargetState {
+		return []TargetState{{Target: "pager", Waiting: 7, Stopped: true}, {Target: mustNotShow}}
+	}
 	m := newMetrics(t, o)
+	m.Announcement("pager", "held", "retry", "timeout")
+	m.Announcement(mustNotShow, mustNotShow, mustNotShow, mustNotShow)
+	m.Mark(providers.ReasonDenied)
 	m.Event("file", EventMatched)
 	m.Message("queue", watcher.Done)
 	m.Part("queue", "plain")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rotatord/rotatord/planet"
 	"github.com/rotatord/rotatord/probe"
+	"github.com/rotatord/rotatord/providers"
 	"github.com/rotatord/rotatord/store"
 )
 
@@ -84,13 +85,44 @@ func leftoverReasons() []probe.Reason {
 }
 
 func leftoverState(state string) string {
+	return stateAmong(leftoverStates(), state, string(probe.CannotTell))
+}
+
+// standingStates are the words of rotatord_standing. "none" is before the
+// first try.
+func standingStates() []string {
+	states := make([]string, 0, 5)
+	for _, s := range probe.StandingStates() {
+		states = append(states, string(s))
+	}
+	return append(states, none)
+}
+
+func standingState(state string) string {
+	return stateAmong(standingStates(), state, string(probe.NotTold))
+}
+
+// stateAmong gives the word that a state is shown by: "none" for none, and
+// otherwise for one that this package does not know. At 0 throughout, no alert
+// would see it.
+func stateAmong(words []string, state, otherwise string) string {
 	switch {
 	case state == "":
 		return none
-	case state == none || !slices.Contains(leftoverStates(), state):
-		return string(probe.CannotTell)
+	case state == none || !slices.Contains(words, state):
+		return otherwise
 	}
 	return state
+}
+
+func causes() []planet.Cause { return []planet.Cause{planet.CauseCredential, planet.CauseUnknown} }
+
+// markReasons are why a secret manager does not take a mark.
+func markReasons() []providers.Reason {
+	return []providers.Reason{
+		providers.ReasonNotFound, providers.ReasonGone, providers.ReasonDenied, providers.ReasonDisabled,
+		providers.ReasonInvalid, providers.ReasonThrottled, providers.ReasonUnavailable,
+	}
 }
 
 func planetKinds() []planet.Kind {
@@ -105,7 +137,10 @@ func planetKinds() []planet.Kind {
 func planetMethods() []string { return []string{"GET", "POST", "PATCH", "PUT", "DELETE"} }
 
 func planetRoutes() []string {
-	return []string{"/destinations/v1", "/destinations/v1/{id}", "/destinations/v1/default"}
+	return []string{
+		"/destinations/v1", "/destinations/v1/{id}", "/destinations/v1/default",
+		"/compute/ops/orders/v2", "/subscriptions/v1", "/subscriptions/v1/{id}/results",
+	}
 }
 
 // planetCode is a status as a label. The ones that Planet or what stands

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/rotatord/rotatord/credential"
 	"github.com/rotatord/rotatord/store"
 )
 
@@ -35,6 +36,9 @@ type Reader interface {
 	Attempts(ctx context.Context) ([]store.AttemptCount, error)
 	// LoadAccount gives what is known of an account, or its name alone.
 	LoadAccount(ctx context.Context, name string) (store.Account, error)
+	// Receipts gives what was found of each secret. Receipts that come with an
+	// error are those that could be read.
+	Receipts(ctx context.Context) ([]store.Receipt, error)
 }
 
 // Options are what [New] makes Metrics of.
@@ -49,6 +53,10 @@ type Options struct {
 	Destinations []string
 	// Accounts are the names of the configured accounts.
 	Accounts []string
+	// Secrets are the configured secrets, in any order: the only ones whose
+	// receipts have series. One that several destinations share may be named
+	// several times.
+	Secrets []credential.Secret
 	// Sources are where events may come from, the names of the watchers and
 	// "person". Events from elsewhere count as "other".
 	Sources []string
@@ -65,6 +73,11 @@ type Options struct {
 	// Steps are the timed parts of a look, see rotation.Steps. Others count as
 	// "other".
 	Steps []string
+	// Targets are the names of the configured targets of announcements. Others
+	// count as "other".
+	Targets []string
+	// TargetStates tells how they stand; nil means that nobody knows.
+	TargetStates func() []TargetState
 	// Version is rotatord's own.
 	Version string
 	// Timeout bounds the reading of the store for one scrape; 0 means 5 s. It
@@ -78,11 +91,12 @@ type Options struct {
 // Metrics is everything that Prometheus may see of one daemon, on a registry
 // of its own. Its methods are safe for concurrent use and return at once.
 type Metrics struct {
-	registry *prometheus.Registry
-	logger   *slog.Logger
-	counters *counters
-	turns    *turns
-	arrivals *arrivals
+	registry      *prometheus.Registry
+	logger        *slog.Logger
+	counters      *counters
+	turns         *turns
+	arrivals      *arrivals
+	announcements *announcements
 }
 
 // New checks the options and registers everything. It reads nothing and
@@ -101,19 +115,22 @@ func New(o Options) (*Metrics, error) {
 		o.Version = "unknown"
 	}
 	m := &Metrics{
-		registry: prometheus.NewRegistry(),
-		logger:   o.Logger,
-		counters: newCounters(o),
-		turns:    newTurns(o.Accounts),
-		arrivals: newArrivals(o),
+		registry:      prometheus.NewRegistry(),
+		logger:        o.Logger,
+		counters:      newCounters(o),
+		turns:         newTurns(o.Accounts),
+		arrivals:      newArrivals(o),
+		announcements: newAnnouncements(o),
 	}
 	build := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name:        "rotatord_build_info",
 		Help:        "Always 1. The labels tell the version of rotatord and the Go release that it was built with.",
 		ConstLabels: prometheus.Labels{"version": clean(o.Version), "goversion": runtime.Version()},
 	}, func() float64 { return 1 })
-	all := append(append(m.counters.all(), m.arrivals.all()...), build, m.turns, newCollector(o),
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	all := slices.Concat(m.counters.all(), m.arrivals.all(), m.announcements.all(), []prometheus.Collector{
+		build, m.turns, newCollector(o),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	})
 	for _, c := range all {
 		if err := m.registry.Register(c); err != nil {
 			return nil, fmt.Errorf("make metrics: %w", err)
@@ -133,7 +150,7 @@ func (o *Options) validate() error {
 		what  string
 		names []string
 	}{{"destination", o.Destinations}, {"account", o.Accounts}, {"event source", o.Sources}, {"transport", o.Transports},
-		{"part of a message", o.Parts}, {"refusal", o.Refusals}, {"step", o.Steps}} {
+		{"announcement target", o.Targets}, {"part of a message", o.Parts}, {"refusal", o.Refusals}, {"step", o.Steps}} {
 		names := slices.Sorted(slices.Values(list.names))
 		for i, name := range names {
 			switch {
@@ -144,6 +161,11 @@ func (o *Options) validate() error {
 			case i > 0 && name == names[i-1]:
 				return fmt.Errorf("the %s %q is named twice", list.what, name)
 			}
+		}
+	}
+	for _, s := range o.Secrets {
+		if s == "" || !utf8.ValidString(string(s)) {
+			return fmt.Errorf("the name of the secret %q is empty or not UTF-8", s)
 		}
 	}
 	return nil

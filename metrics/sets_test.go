@@ -12,6 +12,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/rotatord/rotatord/probe"
+	"github.com/rotatord/rotatord/store"
 )
 
 // sources parses the Go files of a neighbour, without its tests.
@@ -43,8 +46,10 @@ func sources(t *testing.T, dir string) []*ast.File {
 // that a filter takes by name and type.
 func constants(t *testing.T, dir string, take func(name, typ string) bool) []string {
 	t.Helper()
+	files := sources(t, dir)
+	known := named(files)
 	var values []string
-	for _, f := range sources(t, dir) {
+	for _, f := range files {
 		ast.Inspect(f, func(n ast.Node) bool {
 			spec, ok := n.(*ast.ValueSpec)
 			if !ok {
@@ -55,7 +60,7 @@ func constants(t *testing.T, dir string, take func(name, typ string) bool) []str
 				typ = id.Name
 			}
 			for i, v := range spec.Values {
-				if text, ok := literal(v); ok && take(spec.Names[i].Name, typ) {
+				if text, ok := value(v, known); ok && take(spec.Names[i].Name, typ) {
 					values = append(values, text)
 				}
 			}
@@ -64,6 +69,44 @@ func constants(t *testing.T, dir string, take func(name, typ string) bool) []str
 	}
 	slices.Sort(values)
 	return values
+}
+
+// named gives the expressions that constants stand for, by the constant's name.
+func named(files []*ast.File) map[string]ast.Expr {
+	known := map[string]ast.Expr{}
+	for _, f := range files {
+		ast.Inspect(f, func(n ast.Node) bool {
+			decl, ok := n.(*ast.GenDecl)
+			if !ok || decl.Tok != token.CONST {
+				return true
+			}
+			for _, s := range decl.Specs {
+				if spec, ok := s.(*ast.ValueSpec); ok {
+					for i, v := range spec.Values {
+						known[spec.Names[i].Name] = v
+					}
+				}
+			}
+			return false
+		})
+	}
+	return known
+}
+
+// value works out a string: a literal, another constant's, or a sum of such.
+func value(e ast.Expr, known map[string]ast.Expr) (string, bool) {
+	switch e := e.(type) {
+	case *ast.Ident:
+		if known[e.Name] == nil {
+			return "", false
+		}
+		return value(known[e.Name], known)
+	case *ast.BinaryExpr:
+		left, ok := value(e.X, known)
+		right, also := value(e.Y, known)
+		return left + right, ok && also && e.Op == token.ADD
+	}
+	return literal(e)
 }
 
 func literal(e ast.Expr) (string, bool) {
@@ -84,22 +127,32 @@ func sorted[S ~string](words []S) []string {
 	return all
 }
 
+func union[S ~string](a, b []S) []string {
+	both := slices.Concat(sorted(a), sorted(b))
+	slices.Sort(both)
+	return slices.Compact(both)
+}
+
 // A word that a neighbour adds and this package does not know would be shown
 // as "other": these tests make whoever adds one add it here as well.
 func TestTheClosedSetsAreThoseOfTheNeighbours(t *testing.T) {
-	ofType := func(want string) func(name, typ string) bool {
-		return func(_, typ string) bool { return typ == want }
-	}
 	for _, c := range []struct {
 		name, dir string
 		take      func(name, typ string) bool
 		want      []string
 	}{
-		{"leftover states", "probe", ofType("LeftoverState"), sorted(leftoverStates()[:5])},
-		{"leftover reasons", "probe", ofType("Reason"), sorted(leftoverReasons())},
-		{"planet kinds", "planet", ofType("Kind"), sorted(planetKinds())},
+		{"leftover states", "probe", typed("LeftoverState"), sorted(leftoverStates()[:5])},
+		{"standing states", "probe", typed("StandingState"), sorted(probe.StandingStates())},
+		{"reasons of leftovers and standing", "probe", typed("Reason"), union(leftoverReasons(), probe.StandingReasons())},
+		{"conditions", "store", typed("Condition"), sorted(store.Conditions())},
+		{"causes", "planet", typed("Cause"), sorted(causes())},
+		{"reasons of marks", "providers", typed("Reason"), sorted(markReasons())},
+		{"kinds of announcements", "announce", typed("Kind"), sorted(announcementKinds())},
+		{"events of announcements", "announce", typed("Event"), sorted(announcementEvents())},
+		{"reasons of announcements", "announce", typed("Reason"), sorted(announcementReasons())},
+		{"planet kinds", "planet", typed("Kind"), sorted(planetKinds())},
 		{"planet routes", "planet", func(name, _ string) bool { return strings.HasPrefix(name, "route") }, sorted(planetRoutes())},
-		{"store kinds", "store", ofType("Kind"), sorted(storeKinds())},
+		{"store kinds", "store", typed("Kind"), sorted(storeKinds())},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if diff := cmp.Diff(constants(t, c.dir, c.take), c.want); diff != "" {

@@ -17,10 +17,8 @@ func truth(t *testing.T, m *Metrics) string {
 	body, _ := scrape(t, m, "")
 	var b strings.Builder
 	for line := range strings.Lines(body) {
-		for _, prefix := range []string{"rotatord_destination", "rotatord_leftover", "rotatord_attempts", "rotatord_account", "rotatord_store_up"} {
-			if strings.HasPrefix(line, prefix) {
-				b.WriteString(line)
-			}
+		if isOfTheStore(line) {
+			b.WriteString(line)
 		}
 	}
 	return b.String()
@@ -54,7 +52,13 @@ func TestARestartChangesNothing(t *testing.T) {
 	if err := s.Save(ctx, &r, attempt, attempt); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.SaveAccount(ctx, store.Account{Name: "planet", BlockedSince: at(500)}); err != nil {
+	if err := s.SaveAccount(ctx, store.Account{Name: "planet", BlockedSince: at(500), Active: 12}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SaveReceipt(ctx, fullReceipt()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SetDependents(ctx, "prod", *full.Dependents); err != nil {
 		t.Fatal(err)
 	}
 	before := truth(t, newMetrics(t, options(s)))
@@ -63,6 +67,11 @@ func TestARestartChangesNothing(t *testing.T) {
 		`rotatord_destination_state{destination="prod",state="held"} 1`,
 		`rotatord_destination_state{destination="dev",state="new"} 1`,
 		`rotatord_account_blocked{account="planet"} 1`,
+		`rotatord_account_destinations{account="planet"} 12`,
+		`rotatord_destination_condition{condition="drift",destination="prod"} 1`,
+		`rotatord_standing{destination="prod",state="rejected"} 1`,
+		`rotatord_dependents_failed{cause="credential",destination="prod"} 4`,
+		`rotatord_receipt_safe{secret="file:///run/secrets/s3"} 1`,
 		`rotatord_store_up 1`,
 	} {
 		if !strings.Contains(before, want+"\n") {

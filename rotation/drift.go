@@ -101,6 +101,11 @@ func (w *look) settleDrift(why string) {
 // Touched tells the engine that somebody has changed a destination through
 // rotatord itself, so that it is not taken for drift. id is Planet's.
 func (e *Engine) Touched(ctx context.Context, id string) error {
+	if !e.isRunning() {
+		if err := e.remember(ctx); err != nil {
+			return err
+		}
+	}
 	for name, pin := range e.knownPins() {
 		busy, ok := e.busy[name]
 		if !ok || pin.ID != id {

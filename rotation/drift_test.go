@@ -212,3 +212,19 @@ func TestWatchingCostsOneListAMinute(t *testing.T) {
 		w.checkRequests()
 	})
 }
+
+func TestALateEffectOfOursIsNoDrift(t *testing.T) {
+	in(t, 1, []option{listing, onDrift(rotation.DriftReport)}, func(t *testing.T, w *world) {
+		w.start()
+		time.Sleep(5 * time.Minute)
+		w.sim.Inject(planettest.Fault{Method: http.MethodPatch, Path: "/*", Kind: planettest.Cut,
+			Effect: planettest.EffectLate, Delay: 140 * time.Second})
+		k := w.newKey("")
+		w.rotate(0, k)
+		time.Sleep(15 * time.Minute)
+		w.wantStored(0, k)
+		if r := w.wantState(0, store.StateInSync, ""); r.Drift != nil || r.Seen == nil {
+			t.Errorf("drift %+v, seen %+v", r.Drift, r.Seen)
+		}
+	})
+}

@@ -43,7 +43,7 @@ func newAccount(a config.Account, st *store.Store, m *metrics.Metrics, source pr
 	if err := m.WatchLimiter(a.Name, limiter); err != nil {
 		return rotation.Account{}, err
 	}
-	return rotation.Account{Name: a.Name, API: client, Turns: limiter, KeySecret: keySecret(a)}, nil
+	return rotation.Account{Name: a.Name, API: client, Turns: limiter, KeySecret: keySecret(a), ListEvery: a.ListInterval.Std()}, nil
 }
 
 func authOf(a config.Account, source providers.Provider) planet.Auth {

@@ -55,6 +55,8 @@ type App struct {
 	metrics  *metrics.Metrics
 	watchers []watcher.Watcher
 	events   *events
+	tellers  *announcing // nil where nobody is told
+	askers   *askers
 	api      *web.API
 	version  string
 	ready    chan struct{} // closed once Run has started everything
@@ -95,6 +97,10 @@ func build(ctx context.Context, o Options, st *store.Store) (*App, error) {
 	opts := rotation.Options{
 		Store: st, Source: source, Workers: cfg.Engine.Workers, Logger: o.Logger, Observe: metrics.StepObserver[rotation.Step](m),
 		MissedAfter: cfg.Events.MissedAfter.Std(), Missed: func(_ string, sources []string) { m.Missed(sources) },
+		Grace: cfg.Gate.Grace.Std(), Changed: a.changed, Receipt: func(r store.Receipt) { a.tellers.received(r) },
+	}
+	if cfg.Gate.WriteBack {
+		opts.Mark = marker(source, m)
 	}
 	buckets := transports{given: o.Buckets, own: map[string]http.RoundTripper{}}
 	hangUp := []func(){buckets.hangUp, hangUpSource}
@@ -112,6 +118,12 @@ func build(ctx context.Context, o Options, st *store.Store) (*App, error) {
 		}
 		opts.Accounts = append(opts.Accounts, account)
 		opts.PatchTimeout = max(opts.PatchTimeout, ac.PatchTimeout.Std()+5*time.Second)
+	}
+	if a.askers, err = newDependents(cfg, clients, st, o.Logger); err != nil {
+		return nil, err
+	}
+	if err := a.newTellers(); err != nil {
+		return nil, err
 	}
 	records := make([]store.Record, 0, len(cfg.Destinations))
 	for _, d := range cfg.Destinations {
@@ -137,7 +149,7 @@ func build(ctx context.Context, o Options, st *store.Store) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.api = &web.API{Engine: a.engine, Store: st, Logger: o.Logger, Events: a.events, Grace: cfg.Gate.Grace.Std(), Directory: newDirectory(cfg, clients, opts.Source, BucketKinds(transport))}
+	a.api = &web.API{Engine: a.engine, Store: st, Logger: o.Logger, Events: a.events, Grace: cfg.Gate.Grace.Std(), Directory: newDirectory(cfg, clients, opts.Source, BucketKinds(transport), a.engine.Touched)}
 	if a.watchers, err = newWatchers(cfg, o.Logger); err != nil {
 		return nil, err
 	}
@@ -152,6 +164,7 @@ func (a *App) newMetrics() (*metrics.Metrics, error) {
 	m, err := metrics.New(metrics.Options{Store: a.store, StoreSize: sizeOf(cfg.Store.Dir), Destinations: names(cfg), Accounts: accountNames(cfg),
 		Sources: append([]string{"file", "schedule", rotation.SourcePerson}, transports...), Transports: transports,
 		SourceStates: func() []metrics.SourceState { return a.events.states() }, Parts: parts(), Refusals: refusals(),
+		Secrets: destinationSecrets(cfg), Targets: targetNames(cfg), TargetStates: a.targetStates,
 		Steps: stepNames(), Version: a.version, Logger: a.log})
 	a.metrics = m
 	return m, err
@@ -184,7 +197,11 @@ func newDestination(d config.Destination, buckets transports) (rotation.Destinat
 	if err != nil {
 		return rotation.Destination{}, err
 	}
-	next, err := nextOf(d.ProbeSchedule)
+	next, err := nextOf("probe_schedule", d.ProbeSchedule)
+	if err != nil {
+		return rotation.Destination{}, err
+	}
+	nextCheck, err := nextOf("check_schedule", d.CheckSchedule)
 	if err != nil {
 		return rotation.Destination{}, err
 	}
@@ -195,20 +212,22 @@ func newDestination(d config.Destination, buckets transports) (rotation.Destinat
 			Propagation: d.PropagationWindow.Std(), Verification: d.VerificationMax.Std(),
 			RestorePrevious: d.RestorePrevious, RestoreOptional: d.RestoreOptional,
 			Mapping: patcher.Mapping(d.Map), VerifyObject: d.VerifyObject, PreflightPrefix: d.PreflightPrefix,
-			LeftoverConfirm: d.LeftoverConfirm.Std(), NextProbe: next, Endpoint: d.BucketEndpoint,
+			PreflightObject: d.PreflightObject, LeftoverConfirm: d.LeftoverConfirm.Std(), NextProbe: next, Endpoint: d.BucketEndpoint,
+			Check: rotation.CheckMode(d.Check), NextCheck: nextCheck, ProbeSecret: d.ProbeSecret, CleanupSecret: d.CleanupSecret,
+			OnDrift: rotation.DriftMode(d.OnDrift), Rollout: rotation.RolloutMode(d.Rollout),
 			Open: BucketKinds(transport).Open, Hash: d.Hash(),
 		},
 	}, nil
 }
 
 // nextOf turns a schedule into what comes after a time; nil for "off".
-func nextOf(spec string) (func(time.Time) time.Time, error) {
+func nextOf(key, spec string) (func(time.Time) time.Time, error) {
 	if spec == config.Off {
 		return nil, nil
 	}
 	s, err := cron.ParseStandard(spec)
 	if err != nil {
-		return nil, fmt.Errorf("probe_schedule %q: not a schedule", spec)
+		return nil, fmt.Errorf("%s %q: not a schedule", key, spec)
 	}
 	return s.Next, nil
 }

@@ -1,23 +1,17 @@
 package app
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
-	"time"
 
 	"github.com/rotatord/rotatord/bucket"
 	"github.com/rotatord/rotatord/bucket/azureblob"
 	"github.com/rotatord/rotatord/bucket/gcs"
 	"github.com/rotatord/rotatord/bucket/s3"
-	"github.com/rotatord/rotatord/credential"
-	"github.com/rotatord/rotatord/planet"
-	"github.com/rotatord/rotatord/planet/planettest"
 )
 
 // BucketKinds is the list of what buckets are reached with. A kind is one
@@ -97,61 +91,4 @@ func certificates(caFile string) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("read certificates: %s holds none in PEM form", caFile)
 	}
 	return pool, nil
-}
-
-// Verifier checks credentials as Planet does, for the simulator: it writes
-// planetverify.txt into the destination's bucket and deletes it again, with
-// the credentials that the simulator was given. endpoint, if set, is where the
-// buckets of amazon_s3 and oracle_cloud_storage are reached instead.
-func Verifier(kinds bucket.Kinds, endpoint string) planettest.Verifier {
-	return planettest.VerifierFunc(func(ctx context.Context, v planettest.Verification) error {
-		at, err := bucket.ParseLocation(v.Type, v.Parameters)
-		if err != nil {
-			return &planettest.VerifyError{Step: planettest.StepWrite, Message: err.Error()}
-		}
-		if endpoint != "" && at.Type != bucket.TypeS3Compatible {
-			at = at.WithEndpoint(endpoint)
-		}
-		params, err := credentialsOf(v)
-		if err != nil {
-			return err
-		}
-		defer params.Clear()
-		b, err := kinds.Open(at, params)
-		if bucket.KindOf(err) == bucket.KindUnsupported {
-			return planettest.ErrUnsupported
-		}
-		if err != nil {
-			return &planettest.VerifyError{Step: planettest.StepWrite, Message: err.Error()}
-		}
-		ctx, cancel := context.WithTimeout(ctx, time.Minute)
-		defer cancel()
-		if err := b.Put(ctx, v.Object, []byte("planet\n")); err != nil {
-			return &planettest.VerifyError{Step: planettest.StepWrite, Message: err.Error()}
-		}
-		v.Written(ctx)
-		if err := b.Delete(ctx, v.Object); err != nil {
-			return &planettest.VerifyError{Step: planettest.StepDelete, Message: err.Error()}
-		}
-		return nil
-	})
-}
-
-func credentialsOf(v planettest.Verification) (credential.Parameters, error) {
-	var p credential.Parameters
-	fields, known := planet.Type(v.Type).Fields()
-	if !known {
-		return p, planettest.ErrUnsupported
-	}
-	var all map[string]any
-	if err := json.Unmarshal(v.Parameters, &all); err != nil {
-		// The error would quote what it read.
-		return p, &planettest.VerifyError{Step: planettest.StepWrite, Message: "the parameters are not a JSON object"}
-	}
-	for _, f := range fields.Credential {
-		if s, ok := all[f].(string); ok {
-			p.Set(f, credential.NewValue([]byte(s)))
-		}
-	}
-	return p, nil
 }

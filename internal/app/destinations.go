@@ -29,6 +29,8 @@ type directory struct {
 	names    map[string][]string
 	source   providers.Provider
 	kinds    bucket.Kinds
+	// touched notes that a destination was changed from here, by Planet's id.
+	touched func(ctx context.Context, id string) error
 }
 
 // directoryAccount is one account's client and its settings.
@@ -38,8 +40,8 @@ type directoryAccount struct {
 	bound   time.Duration // of a change, which outlives whoever asked for it
 }
 
-func newDirectory(cfg *config.Config, clients map[string]*planet.Client, source providers.Provider, kinds bucket.Kinds) *directory {
-	d := &directory{accounts: map[string]directoryAccount{}, names: map[string][]string{}, source: source, kinds: kinds}
+func newDirectory(cfg *config.Config, clients map[string]*planet.Client, source providers.Provider, kinds bucket.Kinds, touched func(context.Context, string) error) *directory {
+	d := &directory{touched: touched, accounts: map[string]directoryAccount{}, names: map[string][]string{}, source: source, kinds: kinds}
 	for _, a := range cfg.Accounts {
 		if c := clients[a.Name]; c != nil {
 			d.accounts[a.Name] = directoryAccount{c, a.BaseURL, a.PatchTimeout.Std() + 5*time.Second}
@@ -213,6 +215,10 @@ func (d *directory) Change(ctx context.Context, r web.Change) (web.Changed, erro
 		}
 		return err
 	})
+	// Also after a change that got no answer: it may have taken effect.
+	if noted := d.touched(ctx, before.ID); noted != nil && err == nil {
+		return web.Changed{}, fmt.Errorf("the change was made, and could not be noted, so that it will be reported as somebody else's: %w", noted)
+	}
 	if err != nil {
 		return web.Changed{}, notDone(err, "; whether it took effect is not known: rotatord destinations get "+before.ID+" tells, in three minutes for certain")
 	}

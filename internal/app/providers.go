@@ -28,11 +28,11 @@ func newProviders(cfg *config.Config, st *store.Store, log *slog.Logger) (set pr
 	if err != nil {
 		return nil, nil, err
 	}
-	amazon, err := newAmazon(cfg.AWS, log)
+	amazon, err := newAmazon(cfg.AWS, cfg.Gate.Mark, log)
 	if err != nil {
 		return nil, nil, err
 	}
-	goog, err := google.New(google.Options{Endpoint: cfg.Google.Endpoint, CAFile: cfg.Google.CAFile, Logger: log})
+	goog, err := google.New(google.Options{Endpoint: cfg.Google.Endpoint, CAFile: cfg.Google.CAFile, Mark: cfg.Gate.Mark, Logger: log})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -40,11 +40,11 @@ func newProviders(cfg *config.Config, st *store.Store, log *slog.Logger) (set pr
 	if err != nil {
 		return nil, nil, fmt.Errorf("[azure] ca_file: %w", err)
 	}
-	microsoft, err := azure.New(azure.Options{RootCAs: roots, Logger: log})
+	microsoft, err := azure.New(azure.Options{RootCAs: roots, Mark: cfg.Gate.Mark, Logger: log})
 	if err != nil {
 		return nil, nil, err
 	}
-	kv, err := newVault(cfg.Vault, log)
+	kv, err := newVault(cfg.Vault, cfg.Gate.Mark, log)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -56,7 +56,7 @@ func newProviders(cfg *config.Config, st *store.Store, log *slog.Logger) (set pr
 	}, nil
 }
 
-func newAmazon(c config.AWS, log *slog.Logger) (*aws.Provider, error) {
+func newAmazon(c config.AWS, mark string, log *slog.Logger) (*aws.Provider, error) {
 	roles := map[string]aws.Role{}
 	for _, r := range c.Roles {
 		roles[r.Account] = aws.Role{ARN: r.RoleARN, ExternalID: r.ExternalID}
@@ -68,16 +68,16 @@ func newAmazon(c config.AWS, log *slog.Logger) (*aws.Provider, error) {
 			return nil, fmt.Errorf("[aws] ca_file: %w", err)
 		}
 	}
-	return aws.New(aws.Options{Endpoint: c.Endpoint, Roles: roles, Transport: t, Logger: log})
+	return aws.New(aws.Options{Endpoint: c.Endpoint, Roles: roles, Transport: t, Mark: mark, Logger: log})
 }
 
-func newVault(c config.Vault, log *slog.Logger) (*vault.Provider, error) {
+func newVault(c config.Vault, mark string, log *slog.Logger) (*vault.Provider, error) {
 	c = c.OrEnvironment(os.Getenv)
 	roots, err := certificates(c.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("[vault] ca_file: %w", err)
 	}
-	o := vault.Options{Address: c.Address, Namespace: c.Namespace, RootCAs: roots, Logger: log}
+	o := vault.Options{Address: c.Address, Namespace: c.Namespace, RootCAs: roots, Mark: mark, Logger: log}
 	switch {
 	case c.Auth == config.VaultKubernetes:
 		o.Kubernetes = &vault.Kubernetes{Role: c.Role, Mount: c.AuthMount, JWTFile: c.JWTFile}
@@ -136,7 +136,7 @@ func watchedFiles(cfg *config.Config) []credential.Secret {
 		}
 	}
 	for _, d := range cfg.Destinations {
-		add(d.Secret)
+		add(d.Secret) // its probe's and clean-up's are read when they are used
 	}
 	for _, a := range cfg.Accounts {
 		s := keySecret(a)

@@ -45,10 +45,15 @@ func (a *App) Run(ctx context.Context) error {
 			}
 		})
 	}
+	// What announces outlives what happens, so that the last of it is told.
+	telling, hush := context.WithCancel(context.WithoutCancel(ctx))
+	told := make(chan error, 1)
+	go func() { told <- a.tellers.run(telling) }()
 	for _, l := range listeners {
 		start(l.name, l.serve)
 	}
 	start("engine", a.engine.Run)
+	start("dependents", a.askers.run)
 	for _, w := range a.watchers {
 		start("watcher "+w.Name(), func(ctx context.Context) error { return w.Run(ctx, a.emit(w.Name())) })
 	}
@@ -63,7 +68,9 @@ func (a *App) Run(ctx context.Context) error {
 
 	<-ctx.Done()
 	a.log.InfoContext(ctx, "stopping", "reason", context.Cause(ctx))
-	return a.drain(ctx, &parts)
+	err = a.drain(ctx, &parts)
+	hush()
+	return errors.Join(err, <-told)
 }
 
 // drain waits for everything to come down.

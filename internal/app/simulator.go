@@ -21,24 +21,30 @@ type SimulatorOptions struct {
 	// APIKey is the key of one user, "simulator". With neither, one is drawn.
 	UsersFile string
 	APIKey    string
-	// BucketEndpoint is where the buckets of amazon_s3 and oracle_cloud_storage
-	// are reached instead of their clouds.
-	BucketEndpoint string
-	// AcceptAll takes every credential and touches no bucket.
+	// BucketEndpoints are where buckets are reached instead of their clouds: a
+	// URL, for those of amazon_s3 and oracle_cloud_storage, or TYPE=URL.
+	BucketEndpoints []string
+	// AcceptAll takes every credential, has every delivery succeed, and touches
+	// no bucket.
 	AcceptAll bool
 	// PerSecond is the rate limit of each user; 0 means 3. FixedWindow counts
 	// by seconds of the clock instead of the second before each request.
 	PerSecond   int
 	FixedWindow bool
-	// Switches and Faults are "name=value" as Switches and Faults list them; a
-	// switch that is on or off may stand without a value.
-	Switches, Faults []string
+	// Switches, Faults and Deliveries are "name=value" as the functions of these
+	// names list them; a switch that is on or off may stand without a value.
+	Switches, Faults, Deliveries []string
 	// Seed fixes ids and faults.
 	Seed int64
 	// Started is called once it listens.
 	Started func(SimulatorStarted)
 	// Request is called after each request, by the goroutine that served it.
 	Request func(SimulatorRequest)
+	// Delivery is called after each delivery that has ended, by the goroutine
+	// that carried it out; requests and other deliveries may end meanwhile.
+	Delivery func(SimulatorDelivery)
+	// Stopped is called once it has ended and nothing is under way any more.
+	Stopped func(SimulatorStopped)
 }
 
 // SimulatorStarted is what a client needs to know of a simulator.
@@ -54,14 +60,22 @@ type SimulatorStarted struct {
 // SimulatorRequest is what became of one request. Nothing in it is a secret.
 type SimulatorRequest = planettest.Request
 
+// SimulatorDelivery is what became of one delivery. Nothing in it is a secret.
+type SimulatorDelivery = planettest.Delivery
+
+// SimulatorStopped is the figure that matters: how many deliveries arrived and
+// how many did not. Dropped ones were under way at the end.
+type SimulatorStopped struct{ Arrived, Failed, Dropped int }
+
 // OptionsError is a wrong option, as opposed to something that went wrong.
 type OptionsError struct{ Err error }
 
 func (e *OptionsError) Error() string { return e.Err.Error() }
 func (e *OptionsError) Unwrap() error { return e.Err }
 
-// RunSimulator serves Planet's Destinations API until ctx ends, and waits for
-// all that it started. An [*OptionsError] means that it did not begin.
+// RunSimulator serves Planet's Destinations API, and as much of Orders and
+// Subscriptions as delivers to destinations, until ctx ends, and waits for all
+// that it started. An [*OptionsError] means that it did not begin.
 func RunSimulator(ctx context.Context, o SimulatorOptions) error {
 	po, drawn, err := o.build()
 	if err != nil {
@@ -77,7 +91,7 @@ func RunSimulator(ctx context.Context, o SimulatorOptions) error {
 		return fmt.Errorf("open the simulator's port: %w; --listen takes another one, and 127.0.0.1:0 any that is free", err)
 	}
 	server := sim.StartOn(l)
-	defer server.Close()
+	defer o.stop(sim, server)
 	if o.Started != nil {
 		at, tcp := l.Addr().(*net.TCPAddr)
 		o.Started(SimulatorStarted{BaseURL: server.BaseURL, Key: drawn, Loopback: tcp && at.IP.IsLoopback()})
@@ -86,13 +100,29 @@ func RunSimulator(ctx context.Context, o SimulatorOptions) error {
 	return nil
 }
 
+// stop takes the simulator down, and tells what it has delivered.
+func (o SimulatorOptions) stop(sim *planettest.Simulator, server *planettest.Server) {
+	server.Close()
+	dropped := sim.UnderWay()
+	sim.Close()
+	if o.Stopped != nil {
+		ok, failed := sim.Delivered()
+		o.Stopped(SimulatorStopped{Arrived: ok, Failed: failed, Dropped: dropped})
+	}
+}
+
 func (o SimulatorOptions) build() (po planettest.Options, drawn string, err error) {
-	po = planettest.Options{PerSecond: o.PerSecond, Seed: o.Seed, OnRequest: o.Request}
+	po = planettest.Options{PerSecond: o.PerSecond, Seed: o.Seed, OnRequest: o.Request, OnDelivery: o.Delivery}
 	if o.FixedWindow {
 		po.Window = planettest.Fixed
 	}
+	endpoint, err := readEndpoints(o.BucketEndpoints)
+	if err != nil {
+		return po, "", err
+	}
 	if !o.AcceptAll {
-		po.Verifier = Verifier(BucketKinds(nil), o.BucketEndpoint)
+		b := &simulated{BucketKinds(nil), endpoint}
+		po.Verifier, po.Deliveries.Deliverer = b, b
 	}
 	switch {
 	case o.UsersFile != "":
@@ -110,6 +140,9 @@ func (o SimulatorOptions) build() (po planettest.Options, drawn string, err erro
 		po.Users = []planettest.User{{Name: "simulator", Key: drawn, Admin: true}}
 	}
 	if err := setSwitches(&po.Behaviour, behaviourSwitches, o.Switches); err != nil {
+		return po, "", err
+	}
+	if err := setSwitches(&po.Deliveries, deliverySwitches, o.Deliveries); err != nil {
 		return po, "", err
 	}
 	return po, drawn, setSwitches(&po.Faults, faultSwitches, o.Faults)

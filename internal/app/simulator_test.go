@@ -24,11 +24,12 @@ func TestEachFieldOfTheSimulatorHasASwitch(t *testing.T) {
 	}{
 		{reflect.TypeFor[planettest.Behaviour](), behaviourSwitches, Switches()},
 		{reflect.TypeFor[planettest.FaultRates](), faultSwitches, Faults()},
+		{reflect.TypeFor[planettest.DeliveryOptions](), deliverySwitches, Deliveries()},
 	} {
 		for i := range of.fields.NumField() {
 			f := of.fields.Field(i)
 			s, ok := of.known[f.Name]
-			if f.Name == "Network" { // in memory only
+			if f.Name == "Network" || f.Name == "Deliverer" { // in memory only; all kinds of buckets
 				continue
 			}
 			if !ok || s.Help == "" {
@@ -64,6 +65,23 @@ func TestSwitchesAreSet(t *testing.T) {
 			}
 		}
 	}
+	for _, s := range Deliveries() {
+		item := s.Name + map[string]string{"duration": "=1.5s", "number": "=7", "": ""}[s.Value]
+		o := planettest.Options{Users: []planettest.User{{Name: "a", Key: "k"}}}
+		if err := setSwitches(&o.Deliveries, deliverySwitches, []string{item}); err != nil {
+			t.Errorf("%s: %v", item, err)
+		} else if _, err := planettest.New(o); err != nil {
+			t.Errorf("%s: %v", item, err)
+		}
+	}
+	var d planettest.DeliveryOptions
+	if err := setSwitches(&d, deliverySwitches, []string{"hold=30s", "files=2", "interval=1m", "jitter=5s", "queue=1s", "per-second=9", "page-size=1", "hide-cause", "hide-refs", "filter-resolves"}); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff(planettest.DeliveryOptions{Hold: 30 * time.Second, Files: 2, Interval: time.Minute, Jitter: 5 * time.Second,
+		Queue: time.Second, PerSecond: 9, PageSize: 1, HideCause: true, HideRefs: true, FilterResolves: true}, d); diff != "" {
+		t.Error(diff)
+	}
 	var b planettest.Behaviour
 	err := setSwitches(&b, behaviourSwitches, []string{"refuse-status=409", "lose-on-refusal", "tell-step-apart=false", "verify-delay=2s", "retry-after=date", "renames-changes-id"})
 	if err == nil || err.Error() != `the simulator has no switch "renames-changes-id"; the help lists them` {
@@ -91,6 +109,10 @@ func TestWrongSimulatorOptions(t *testing.T) {
 		{"no truth", SimulatorOptions{Switches: []string{"lose-on-refusal=perhaps"}}, "takes true or false"},
 		{"no probability", SimulatorOptions{Faults: []string{"slow=NaN"}}, "takes a probability from 0 to 1"},
 		{"too many probabilities", SimulatorOptions{Faults: []string{"slow=0.7", "junk=0.7"}}, "fault rates"},
+		{"no number", SimulatorOptions{Deliveries: []string{"files=0"}}, "takes a number from 1 to"},
+		{"a delivery that would overtake the next", SimulatorOptions{Deliveries: []string{"interval=1s", "jitter=1s"}}, "Jitter of Deliveries"},
+		{"a bucket endpoint of no type", SimulatorOptions{BucketEndpoints: []string{"amazon=http://127.0.0.1"}}, "a bucket endpoint is a URL, or TYPE=URL"},
+		{"a bucket endpoint of a type that names its own", SimulatorOptions{BucketEndpoints: []string{"s3_compatible=http://127.0.0.1"}}, "names its own"},
 		{"users that are not JSON", SimulatorOptions{UsersFile: bad}, "is not a JSON array like"},
 		{"users that are not there", SimulatorOptions{UsersFile: bad + "x"}, "no such file"},
 	} {
@@ -137,5 +159,45 @@ func TestSimulatorServesUntilItIsStopped(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// The manual has a row for each, and says what it takes.
+func TestTheManualHasAllSwitches(t *testing.T) {
+	manual, err := os.ReadFile("../../docs/simulator.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for flag, list := range map[string][]Switch{"--set": Switches(), "--deliver": Deliveries(), "--fault": Faults()} {
+		if !strings.Contains(string(manual), "`"+flag+" ") {
+			t.Errorf("the manual does not speak of %s", flag)
+		}
+		for _, s := range list {
+			want := s.Name
+			if s.Value != "" && s.Value != "0..1" {
+				want += "="
+			}
+			if strings.Contains(s.Value, "|") {
+				want += strings.ReplaceAll(s.Value, "|", `\|`)
+			}
+			if !strings.Contains(string(manual), "| `"+want) {
+				t.Errorf("the manual has no row with %s %s", flag, want)
+			}
+		}
+	}
+}
+
+func TestBucketEndpointsAreForTheirTypes(t *testing.T) {
+	at, err := readEndpoints([]string{"http://127.0.0.1:9000/?x=y", "azure_blob_storage=http://127.0.0.1:10000", "oracle_cloud_storage=http://127.0.0.1:9001"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for typ, want := range map[string]string{
+		"amazon_s3": "http://127.0.0.1:9000/?x=y", "oracle_cloud_storage": "http://127.0.0.1:9001",
+		"azure_blob_storage": "http://127.0.0.1:10000", "google_cloud_storage": "",
+	} {
+		if got := at(typ); got != want {
+			t.Errorf("%s is reached at %q, want %q", typ, got, want)
+		}
 	}
 }

@@ -60,6 +60,21 @@ var faultSwitches = map[string]Switch{
 	"MaxDelay":    {Value: "duration", Help: "bound of what is late or slow; 10s unless set"},
 }
 
+// deliverySwitches say the same of planettest.DeliveryOptions. Its Deliverer has
+// none: it is one over all kinds of buckets.
+var deliverySwitches = map[string]Switch{
+	"Hold":           {Value: "duration", Help: "a delivery takes this long, with one credential"},
+	"Files":          {Value: "number", Help: "files of a delivery; 1"},
+	"Interval":       {Value: "duration", Help: "time between a subscription's deliveries; 10m"},
+	"Jitter":         {Value: "duration", Help: "a delivery starts up to this much later"},
+	"Queue":          {Value: "duration", Help: "an order stays queued this long"},
+	"PerSecond":      {Value: "number", Help: "requests a second to each of the two APIs; 3"},
+	"PageSize":       {Value: "number", Help: "items of a page of a list; 20"},
+	"HideCause":      {Help: "orders and results don't say what the cloud said"},
+	"HideRefs":       {Help: "answers don't show where something is delivered"},
+	"FilterResolves": {Help: "destination_ref finds other references as well"},
+}
+
 // Switches list what can be set of the simulator's behaviour, in the order of
 // planettest.Behaviour.
 func Switches() []Switch {
@@ -70,6 +85,11 @@ func Switches() []Switch {
 // from 0 to 1, that a request meets it.
 func Faults() []Switch {
 	return listSwitches(reflect.TypeFor[planettest.FaultRates](), faultSwitches)
+}
+
+// Deliveries list what can be set of how the simulator delivers.
+func Deliveries() []Switch {
+	return listSwitches(reflect.TypeFor[planettest.DeliveryOptions](), deliverySwitches)
 }
 
 func listSwitches(t reflect.Type, known map[string]Switch) []Switch {
@@ -118,6 +138,9 @@ func setSwitches(into any, known map[string]Switch, list []string) error {
 	return nil
 }
 
+// maxNumber bounds a switch that is a number.
+const maxNumber = 1_000_000
+
 // setField gives as its error what the field takes.
 func setField(f reflect.Value, s Switch, value string, given bool) error {
 	switch f.Addr().Interface().(type) {
@@ -139,7 +162,15 @@ func setField(f reflect.Value, s Switch, value string, given bool) error {
 			return errors.New("a probability from 0 to 1")
 		}
 		f.SetFloat(p)
-	default: // one of the values that the switch lists
+	default: // a number, or one of the values that the switch lists
+		if s.Value == "number" {
+			n, err := strconv.Atoi(value)
+			if err != nil || n < 1 || n > maxNumber {
+				return fmt.Errorf("a number from 1 to %d", maxNumber)
+			}
+			f.SetInt(int64(n))
+			return nil
+		}
 		for i, allowed := range strings.Split(s.Value, "|") {
 			if allowed != value {
 				continue

@@ -36,6 +36,7 @@ const maxRequest = 1 << 20
 //	GET  /v1/sources                 how the sources of events stand
 //	POST /v1/events/test             send a message through each of them
 //	GET  /v1/gate?secret=S&version=V whether what came before V may be revoked
+//	GET  /v1/receipts                what is noted of each secret as a whole
 //
 // It has no authentication of its own: the socket lies in the store's
 // directory, which is its owner's alone.
@@ -66,6 +67,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("POST /v1/pause", each(a, a.pause))
 	mux.HandleFunc("POST /v1/push", each(a, a.push))
 	mux.HandleFunc("GET /v1/gate", a.gate)
+	mux.HandleFunc("GET /v1/receipts", a.listReceipts)
 	if a.Directory != nil {
 		mux.HandleFunc("GET /v1/destinations", a.find)
 		mux.HandleFunc("POST /v1/destinations", typed(a.Directory.Create))
@@ -99,7 +101,7 @@ func (a *API) statuses(ctx context.Context, names []string) ([]Status, error) {
 	for _, r := range records {
 		byName[r.Destination] = r
 	}
-	out := make([]Status, 0, len(names))
+	chosen := make([]store.Record, 0, len(names))
 	for _, n := range names {
 		r, ok := byName[n]
 		if !ok {
@@ -109,9 +111,9 @@ func (a *API) statuses(ctx context.Context, names []string) ([]Status, error) {
 				r.Status = store.Status{State: store.StateFailing, Reason: store.ReasonInternal, Detail: err.Error()}
 			}
 		}
-		out = append(out, StatusOf(r))
+		chosen = append(chosen, r)
 	}
-	return out, nil
+	return a.statusesOf(ctx, chosen), nil
 }
 
 func (a *API) history(w http.ResponseWriter, r *http.Request) {
@@ -139,11 +141,7 @@ func (a *API) sync(ctx context.Context, names []string, req Request) ([]Status, 
 	if err != nil {
 		return nil, err
 	}
-	out := make([]Status, 0, len(records))
-	for _, r := range records {
-		out = append(out, StatusOf(r))
-	}
-	return out, nil
+	return a.statusesOf(ctx, records), nil
 }
 
 func (a *API) plan(ctx context.Context, names []string, _ Request) ([]Plan, error) {

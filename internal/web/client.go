@@ -35,6 +35,11 @@ func (c *Client) History(ctx context.Context, destination string, limit int) (ou
 	return out, c.call(ctx, http.MethodGet, "/v1/history?"+q.Encode(), nil, &out)
 }
 
+// Receipts gives what is noted of each secret as a whole.
+func (c *Client) Receipts(ctx context.Context) (out []store.Receipt, err error) {
+	return out, c.call(ctx, http.MethodGet, "/v1/receipts", nil, &out)
+}
+
 // Sync has destinations looked at and waits for it.
 func (c *Client) Sync(ctx context.Context, r Request) (out []Status, err error) {
 	return out, c.call(ctx, http.MethodPost, "/v1/sync", r, &out)

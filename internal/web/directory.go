@@ -142,12 +142,12 @@ func (a *API) push(ctx context.Context, names []string, req Request) ([]Pushed, 
 	if err != nil {
 		return nil, err
 	}
-	return []Pushed{pushedOf(names[0], p)}, nil
+	return []Pushed{pushedOf(names[0], p, a.statusesOf(ctx, []store.Record{p.Record})[0])}, nil
 }
 
-func pushedOf(name string, p rotation.Pushed) Pushed {
+func pushedOf(name string, p rotation.Pushed, status Status) Pushed {
 	return Pushed{Destination: name, Version: p.Version, Current: p.Current, Accepted: p.Accepted,
-		Reason: p.Reason, Detail: p.Detail, Until: p.Until, Status: StatusOf(p.Record)}
+		Reason: p.Reason, Detail: p.Detail, Until: p.Until, Status: status}
 }
 
 // refusal is a "no" of Planet's, of a bucket's or of our own.

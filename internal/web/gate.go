@@ -2,12 +2,14 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"time"
 
 	"github.com/rotatord/rotatord/credential"
 	"github.com/rotatord/rotatord/rotation"
+	"github.com/rotatord/rotatord/store"
 )
 
 // Gate is the answer to the question whether the credentials before a version
@@ -24,6 +26,9 @@ type Gate struct {
 	Receipt      time.Time         `json:"receipt,omitzero"`
 	Opens        time.Time         `json:"opens,omitzero"`
 	Destinations []GateDestination `json:"destinations"`
+	// Noted is what was found of the secret before this answer, and is durable:
+	// for which version the gate has last opened, and whether that was withdrawn.
+	Noted *store.Receipt `json:"noted,omitempty"`
 	// NotCovered says who else may use the secret.
 	NotCovered string `json:"not_covered"`
 }
@@ -34,6 +39,9 @@ type GateDestination struct {
 	Verdict     rotation.Verdict `json:"verdict"`
 	Accepted    time.Time        `json:"accepted,omitzero"`
 	Detail      string           `json:"detail,omitempty"`
+	// Conditions are what is wrong with the destination at the time of the
+	// answer, the gravest first; never null.
+	Conditions []store.Condition `json:"conditions"`
 }
 
 const notCovered = "whoever uses this secret beside the Planet destinations that this rotatord is configured for"
@@ -46,16 +54,30 @@ func (a *API) gate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g, err := a.Engine.Gate(r.Context(), secret, q.Get("version"), a.Grace)
-	answer(w, gateOf(g), err)
+	if err != nil {
+		answer(w, nil, err)
+		return
+	}
+	out, err := a.gateOf(r.Context(), g)
+	answer(w, out, err)
 }
 
-func gateOf(g rotation.Gate) Gate {
+func (a *API) gateOf(ctx context.Context, g rotation.Gate) (Gate, error) {
 	out := Gate{Secret: g.Secret, Version: g.Version, Current: g.Current, Verdict: g.Verdict, Safe: g.Verdict == rotation.VerdictSafe,
 		Detail: g.Detail, Receipt: g.Receipt, Opens: g.Opens, Destinations: []GateDestination{}, NotCovered: notCovered}
+	now, writings := time.Now(), []credential.Secret{g.Secret}
 	for _, d := range g.Destinations {
-		out.Destinations = append(out.Destinations, GateDestination(d))
+		r, err := a.Store.Load(ctx, d.Destination)
+		if err != nil {
+			return out, fmt.Errorf("load record of %q: %w", d.Destination, err)
+		}
+		writings = append(writings, r.Secret)
+		out.Destinations = append(out.Destinations, GateDestination{Destination: d.Destination, Verdict: d.Verdict,
+			Accepted: d.Accepted, Detail: d.Detail, Conditions: conditionsOf(r, now)})
 	}
-	return out
+	receipts, _ := a.receipts(ctx) // what they say is a note beside the answer
+	out.Noted = receiptOf(receipts, writings...)
+	return out, nil
 }
 
 // Gate asks whether the credentials before a version of a secret may be

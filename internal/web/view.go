@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/planet"
 	"github.com/rotatord/rotatord/rotation"
 	"github.com/rotatord/rotatord/store"
 )
@@ -45,10 +46,28 @@ type Status struct {
 	Notes []store.Note `json:"notes,omitempty"`
 	// Unannounced is a change that no event has told of so far.
 	Unannounced *store.Unannounced `json:"unannounced,omitempty"`
+
+	// Conditions are what is wrong with the destination, or soon will be, at the
+	// time of the answer, the gravest first; never null.
+	Conditions []store.Condition `json:"conditions"`
+	// Standing is whether the accepted credential still works; absent before it
+	// was tried.
+	Standing store.Standing `json:"standing,omitzero"`
+	// Seen is how a list of Planet's showed the destination after our last
+	// change of it, Drift a change since that was not ours.
+	Seen  *store.Seen  `json:"seen,omitempty"`
+	Drift *store.Drift `json:"drift,omitempty"`
+	// Dependents are those who use the destination; absent while that is not
+	// known.
+	Dependents *planet.Dependents `json:"dependents,omitempty"`
+	// Receipt is what is noted of the secret as a whole: which version all of
+	// its destinations have accepted, and how far that has got.
+	Receipt *store.Receipt `json:"receipt,omitempty"`
 }
 
-// StatusOf makes the Status of a record.
-func StatusOf(r store.Record) Status {
+// StatusOf makes the Status of a record, with the conditions of a moment. The
+// receipt of the secret is not in a record: see [API].
+func StatusOf(r store.Record, now time.Time) Status {
 	s := Status{
 		Destination: r.Destination, Account: r.Account, Secret: r.Secret,
 		State: r.Status.State, Reason: r.Status.Reason, Detail: r.Status.Detail, Since: r.Status.Since,
@@ -56,6 +75,7 @@ func StatusOf(r store.Record) Status {
 		Source: r.Source, Accepted: r.Accepted, Uncertain: r.Uncertain, Leftover: r.Leftover,
 		Changed: r.Changed, Archived: r.Archived, Paused: r.Paused, Inflight: r.Inflight,
 		Notes: r.Notes, Unannounced: r.Unannounced, Expires: r.Expiry(), ExpiresUnreplaced: r.ExpiresUnreplaced(),
+		Conditions: conditionsOf(r, now), Standing: r.Standing, Seen: r.Seen, Drift: r.Drift, Dependents: r.Dependents,
 	}
 	if s.State == "" {
 		s.State = store.StateNew
@@ -64,6 +84,14 @@ func StatusOf(r store.Record) Status {
 		s.ID, s.Ref, s.Type = r.Pin.ID, r.Pin.Ref, r.Pin.Type
 	}
 	return s
+}
+
+// conditionsOf gives a list in every case, for programs that read JSON.
+func conditionsOf(r store.Record, now time.Time) []store.Condition {
+	if all := r.Conditions(now); all != nil {
+		return all
+	}
+	return []store.Condition{}
 }
 
 // Plan is what a look would do, for "rotatord sync --dry-run".
