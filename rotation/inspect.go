@@ -67,7 +67,7 @@ const (
 
 // Check is one thing that must hold for a destination to be rotated.
 type Check struct {
-	Name   string // "destination", "writable", "not archived", "secret", "value", "bucket"
+	Name   string // "destination", "writable", "not archived", "secret", "value", "bucket", "probe secret", "cleanup secret"
 	Result CheckResult
 	Detail string
 }
@@ -158,11 +158,15 @@ func (w *look) checkIdentity(end *ending, add func(string, CheckResult, string))
 // missing names every permission that we lack on the secret, where its
 // provider can tell.
 func (w *look) missing(ctx context.Context, why store.Reason) string {
+	return w.missingOf(ctx, w.d.Secret, why)
+}
+
+func (w *look) missingOf(ctx context.Context, s credential.Secret, why store.Reason) string {
 	c, ok := w.e.source.(providers.Checker)
 	if !ok || why != store.ReasonSourceDenied {
 		return ""
 	}
-	names, err := c.Missing(ctx, w.d.Secret)
+	names, err := c.Missing(ctx, s)
 	if err != nil || len(names) == 0 {
 		return ""
 	}
@@ -192,6 +196,22 @@ func (w *look) checkValue(ctx context.Context, add func(string, CheckResult, str
 	plan.Fields = params.Names()
 	add("value", CheckOK, fmt.Sprintf("%d fields fit %s", len(plan.Fields), w.seen.Type))
 	w.checkBucket(add, params)
+	w.checkOther(ctx, add, "probe secret", w.d.ProbeSecret)
+	w.checkOther(ctx, add, "cleanup secret", w.d.CleanupSecret)
+}
+
+// checkOther says whether a secret of our own can be read and fits the bucket,
+// where there is one.
+func (w *look) checkOther(ctx context.Context, add func(string, CheckResult, string), name string, s credential.Secret) {
+	if s == "" {
+		return
+	}
+	if _, err := w.openWith(ctx, s, "", nil); err != nil {
+		// Rotations go on without it.
+		add(name, CheckWarning, err.Error()+w.missingOf(ctx, s, sourceReason(err)))
+		return
+	}
+	add(name, CheckOK, "")
 }
 
 // checkBucket says whether the bucket can be opened from here, without a

@@ -85,7 +85,7 @@ environment, never from flags.`,
 	f.StringVarP(&c.configFile, "config", "c", "", "the configuration is this `FILE`")
 	f.StringVar(&c.logLevel, "log-level", "", "`LEVEL` of the log on stderr: debug, info, warn, error")
 	f.StringVar(&c.logFormat, "log-format", "", "`FORMAT` of the log on stderr: text, json, auto")
-	root.AddCommand(c.runCommand(), c.checkCommand(), c.syncCommand(), c.statusCommand(), c.historyCommand(),
+	root.AddCommand(c.runCommand(), c.checkCommand(), c.syncCommand(), c.statusCommand(), c.dependentsCommand(), c.historyCommand(),
 		c.pushCommand(), c.retryCommand(), c.pauseCommand(), c.resumeCommand(), c.eventsCommand(), c.gateCommand(), c.initCommand(), c.destinationsCommand(),
 		c.simulatorCommand(), c.demoCommand(), c.versionCommand(), c.manCommand(root))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,8 +42,9 @@ Planet's check left nothing behind, and the grace is over ([gate] grace): a
 delivery that began before may still hold the old credential.
 
 It is found out anew each time. A rollback, a new destination, a refusal or a
-block withdraws what was said before. Whoever uses the secret beside the
-destinations of this rotatord is not covered.
+block withdraws what was said before. Conditions of a destination that is not
+safe stand below it. Whoever uses the secret beside the destinations of this
+rotatord is not covered.
 
 With --wait it stays while it is not safe yet and may become so by itself.
 
@@ -117,6 +119,14 @@ func (c *cli) gate(ctx context.Context, secret credential.Secret, version string
 	return nil
 }
 
+// opens says when the grace is over.
+func opens(now time.Time, g app.Gate) string {
+	if g.Opens.After(now) {
+		return "opens: " + in(now, g.Opens) + ", at " + stamp(g.Opens)
+	}
+	return "opened: " + ago(now, g.Opens) + ", at " + stamp(g.Opens)
+}
+
 var gateColumns = []column{
 	{title: "DESTINATION", least: 24, short: ends},
 	{title: "VERDICT"},
@@ -132,15 +142,27 @@ func (c *cli) showGate(g app.Gate) {
 		s.paragraph(c.stdout, "  ", "current is "+g.Current)
 	}
 	if !g.Receipt.IsZero() {
-		s.paragraph(c.stdout, "  ", "the last of them accepted it "+ago(c.now(), g.Receipt)+"; safe "+in(c.now(), g.Opens))
+		s.paragraph(c.stdout, "  ", "receipt: the last of them accepted it "+ago(c.now(), g.Receipt)+", at "+stamp(g.Receipt))
+		s.paragraph(c.stdout, "  ", opens(c.now(), g))
+	}
+	if n := g.Noted; n != nil && !n.Withdrawn.IsZero() {
+		s.paragraph(c.stdout, "  ", "what was said of version "+n.Version+" was withdrawn "+strings.TrimSuffix(ago(c.now(), n.Withdrawn)+": "+n.Why, ": "))
 	}
 	if len(g.Destinations) > 0 {
 		rows := make([][]cell, 0, len(g.Destinations))
+		var notes []string
 		for _, d := range g.Destinations {
 			v := gateWords[d.Verdict]
 			rows = append(rows, []cell{{text: d.Destination}, v.cell, {text: ago(c.now(), d.Accepted)}, {text: orDash(d.Detail)}})
+			var wrong []string
+			for _, name := range d.Conditions {
+				if w := conditionOf(string(name)); w.alert && d.Verdict != "safe" {
+					wrong = append(wrong, string(name)+": "+w.says)
+				}
+			}
+			notes = append(notes, strings.Join(wrong, "; "))
 		}
-		s.grid(c.stdout, gateColumns, rows)
+		s.grid(c.stdout, gateColumns, rows, notes...)
 	}
 	s.paragraph(c.stdout, "  ", "not covered: "+g.NotCovered)
 }

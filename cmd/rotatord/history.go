@@ -14,7 +14,13 @@ func (c *cli) historyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "history [DESTINATION]", GroupID: groupHand, ValidArgsFunction: c.destinations,
 		Short: "Tell what happened, newest first",
-		Long:  "Tell what happened to all destinations, or to one, newest first.\n" + exitHelp,
+		Long: `Tell what happened to all destinations, or to one, newest first.
+
+WHAT is an attempt to push, a new state, a probe for leftovers that found
+something else than before, a check of the credential in force that did so, a
+drift (somebody else changed the destination), a changed parameter, a clean-up,
+an event, or a person's word.
+` + exitHelp,
 		Example: `  rotatord history
   rotatord history my-s3-destination-CKxV9io --limit 5
   rotatord history --output json`,
@@ -75,7 +81,7 @@ func (c *cli) showHistory(entries []app.Entry) {
 			detail, said[e.Destination] = "-", e.Detail
 		}
 		notes = append(notes, note)
-		rows = append(rows, []cell{{at, gray}, {text: e.Destination}, {text: string(e.Kind)}, outcomeCell(e),
+		rows = append(rows, []cell{{at, gray}, {text: e.Destination}, {text: kindWord(string(e.Kind))}, outcomeCell(e),
 			{text: orDash(string(e.Reason))}, {text: s.version(e.Version)}, {text: detail}})
 	}
 	s.grid(c.stdout, historyColumns, rows, notes...)
@@ -89,8 +95,12 @@ func outcomeCell(e app.Entry) cell {
 	switch e.Outcome {
 	case "":
 		return cell{"-", gray}
-	case "accepted":
+	case "accepted", "works", "removed":
 		return cell{e.Outcome, green}
+	case "rejected":
+		return cell{e.Outcome, red}
+	case "doubtful", "cannot_tell":
+		return cell{e.Outcome, yellow}
 	}
 	return cell{text: e.Outcome}
 }

@@ -30,6 +30,7 @@ func TestScripts(t *testing.T) {
 			"planet":   cmdPlanet,
 			"asked":    cmdAsked,
 			"secret":   cmdNoSecret,
+			"recorded": cmdRecorded,
 			"envfile":  cmdEnvFile,
 			"wire":     cmdWire,
 		},

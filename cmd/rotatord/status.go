@@ -16,18 +16,21 @@ func (c *cli) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "status [DESTINATION...]", GroupID: groupHand, ValidArgsFunction: c.destinations,
 		Short: "Tell how every destination stands",
-		Long: `Tell how every destination stands, from what is recorded: nothing is asked of
-Planet, a bucket or a secret manager.
+		Long: `Tell how every destination stands, or in detail how one does, from what is
+recorded: nothing is asked of Planet, a bucket or a secret manager.
 
-VERSION is what Planet accepted last, and after an arrow what is current if that
-is another one. EXPIRES is when that credential ends, if anybody says so.
-LEFTOVER tells of a planetverify.txt in the bucket; none* is concluded from a
-refusal, since the key may not list the bucket.
+CONDITION is what is wrong whatever the state, the gravest first. VERSION is
+what Planet accepted last, and after an arrow what is current if that is another
+one. EXPIRES is how long that credential has left, if anybody says so. LEFTOVER
+tells of a planetverify.txt in the bucket; none* is concluded from a refusal,
+since the key may not list the bucket. USED BY counts running subscriptions and
+open orders. A narrow screen leaves out columns; JSON has everything.
 ` + exitHelp + `
   4  with --exit-code: something needs a person, or is not settled`,
 		Example: `  rotatord status
   rotatord status my-s3-destination-CKxV9io
   rotatord status --output json | jq '.[] | select(.state != "in_sync")'
+  rotatord status --output json | jq '.[] | select(.conditions != [])'
   rotatord status --exit-code > /dev/null || echo "have a look"`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var all []app.Status
@@ -39,7 +42,7 @@ refusal, since the key may not list the bucket.
 			if err != nil {
 				return err
 			}
-			return c.showStatus(all, out, exitCode)
+			return c.showStatus(all, out, len(args) == 1, exitCode)
 		},
 	}
 	out.flag(cmd)
@@ -47,12 +50,16 @@ refusal, since the key may not list the bucket.
 	return cmd
 }
 
-func (c *cli) showStatus(all []app.Status, out output, exitCode bool) error {
-	if out == outputJSON {
+// showStatus writes a table, or about one that was asked for all there is.
+func (c *cli) showStatus(all []app.Status, out output, detail, exitCode bool) error {
+	switch {
+	case out == outputJSON:
 		if err := c.json(list(all)); err != nil {
 			return err
 		}
-	} else {
+	case detail && len(all) == 1:
+		c.screen().statusDetail(c.stdout, c.now(), all[0])
+	default:
 		c.screen().statusTable(c.stdout, c.now(), all)
 	}
 	for _, s := range all {
@@ -66,30 +73,30 @@ func (c *cli) showStatus(all []app.Status, out output, exitCode bool) error {
 var statusColumns = []column{
 	{title: "DESTINATION", least: 24, short: ends},
 	{title: "STATE"},
-	{title: "REASON", extra: 2},
+	{title: "REASON", extra: 3},
+	{title: "CONDITION"},
 	{title: "VERSION", least: 14, short: head},
 	{title: "ACCEPTED"},
-	{title: "EXPIRES", extra: 2},
-	{title: "LEFTOVER"},
-	{title: "NEXT LOOK", extra: 1},
+	{title: "EXPIRES", extra: 1},
+	{title: "LEFTOVER", extra: 2},
+	{title: "USED BY", extra: 4},
+	{title: "NEXT LOOK", extra: 3},
 }
 
+// wide is from how many columns on a table uses whole words.
+const wide = 140
+
 func (s screen) statusTable(w io.Writer, now time.Time, all []app.Status) {
+	subscription := "subscription"
+	if s.terminal && s.width < wide {
+		subscription = "sub"
+	}
 	rows := make([][]cell, 0, len(all))
 	for _, st := range all {
 		accepted, at := acceptedOf(st)
-		next := in(now, st.NextLook)
-		if st.Paused != nil {
-			next = "-"
-		} else if st.Due {
-			next = "now"
-		}
-		left, ok := leftoverWords[st.Leftover.State]
-		if !ok {
-			left = cell{st.Leftover.State, yellow}
-		}
-		rows = append(rows, []cell{{text: st.Destination}, stateCell(st), {text: orDash(string(st.Reason))},
-			{text: s.versions(accepted, currentOf(st))}, {text: ago(now, at)}, expiryCell(now, st), left, {text: next}})
+		rows = append(rows, []cell{{text: st.Destination}, stateCell(st), {text: orDash(string(st.Reason))}, conditionsCell(st),
+			{text: s.versions(accepted, currentOf(st))}, {text: ago(now, at)}, expiryCell(now, st), leftoverCell(st),
+			{text: orDash(usedBy(st, subscription))}, {text: nextLook(now, st)}})
 	}
 	s.grid(w, statusColumns, rows)
 	s.troubles(w, now, all)
@@ -104,19 +111,44 @@ func (s screen) troubles(w io.Writer, now time.Time, all []app.Status) {
 		if len(said) == 0 && todo == "" {
 			continue
 		}
-		state := stateCell(st)
-		reason := ""
-		if st.Reason != "" && st.Paused == nil {
-			reason = " (" + clean(string(st.Reason)) + ")"
-		}
-		_, _ = fmt.Fprintf(w, "\n%s: %s%s\n", clean(st.Destination), s.paint(state.color, clean(state.text)), reason)
+		_, _ = fmt.Fprintf(w, "\n%s: %s\n", clean(st.Destination), s.headline(st))
 		for _, line := range said {
 			s.paragraph(w, "  ", line)
+		}
+		if risk := atRisk(st); risk != "" && alerts(st) {
+			s.paragraph(w, "  ", "at risk: "+risk)
 		}
 		if todo != "" {
 			s.paragraph(w, "  ", "what to do: "+todo)
 		}
 	}
+}
+
+// headline is the state and its reason.
+func (s screen) headline(st app.Status) string {
+	state := stateCell(st)
+	text := s.paint(state.color, clean(state.text))
+	if st.Reason != "" && st.Paused == nil {
+		text += " (" + clean(string(st.Reason)) + ")"
+	}
+	return text
+}
+
+func nextLook(now time.Time, st app.Status) string {
+	switch {
+	case st.Paused != nil:
+		return "-"
+	case st.Due:
+		return "now"
+	}
+	return in(now, st.NextLook)
+}
+
+func leftoverCell(st app.Status) cell {
+	if c, ok := leftoverWords[st.Leftover.State]; ok {
+		return c
+	}
+	return cell{st.Leftover.State, yellow} // of another version's daemon
 }
 
 // remarks are the sentences that a table has no room for.
@@ -137,20 +169,12 @@ func remarks(now time.Time, st app.Status) (said []string) {
 	if st.Uncertain {
 		said = append(said, "Planet may hold something else than the version it accepted last")
 	}
-	for _, ch := range st.Changed {
-		said = append(said, fmt.Sprintf("the parameter %s was %s and is %s since our last request", ch.Parameter, orDash(string(ch.Before)), orDash(string(ch.After))))
-	}
-	if l := st.Leftover; l.State == "present" {
-		said = append(said, "a planetverify.txt lies in the bucket, from "+ago(now, l.LastModified))
-	}
-	if st.ExpiresUnreplaced {
-		said = append(said, "the credential ends "+in(now, st.Expires)+", before the secret manager plans to replace it")
+	said = append(said, conditionLines(now, st)...)
+	if st.Standing.State == "doubtful" {
+		said = append(said, doubt(now, st))
 	}
 	for _, n := range st.Notes {
 		said = append(said, noteWords(n.Kind)+", "+ago(now, n.Time)+" (told by "+n.Source+")")
-	}
-	if a := st.Archived; a != nil {
-		said = append(said, "archived "+ago(now, *a)+": it takes no new orders, its credential is still rotated")
 	}
 	return said
 }
@@ -159,15 +183,28 @@ func remarks(now time.Time, st app.Status) (said []string) {
 const soonExpiring = 7 * 24 * time.Hour
 
 func expiryCell(now time.Time, st app.Status) cell {
-	c := cell{text: in(now, st.Expires)}
+	left := st.Expires.Sub(now)
 	switch {
 	case st.Expires.IsZero():
-	case !st.Expires.After(now):
-		return cell{"EXPIRED", red}
-	case st.ExpiresUnreplaced || st.Expires.Sub(now) < soonExpiring:
-		c.color = yellow
+		return cell{text: "-"}
+	case left <= 0:
+		return cell{"expired", red}
+	case st.ExpiresUnreplaced || left < soonExpiring:
+		return cell{rough(left), yellow}
 	}
-	return c
+	return cell{text: rough(left)}
+}
+
+// doubt tells of a credential that was refused once.
+func doubt(now time.Time, st app.Status) string {
+	text := "the bucket did not take the credential that Planet holds, " + ago(now, st.Standing.Since)
+	if at := st.Standing.LookAgainAt; !at.IsZero() {
+		text += "; it is tried again " + in(now, at)
+	}
+	if st.Standing.Detail != "" {
+		text += ": " + st.Standing.Detail
+	}
+	return text
 }
 
 func acceptedOf(st app.Status) (version string, at time.Time) {

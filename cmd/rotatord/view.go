@@ -82,6 +82,9 @@ func clean(s string) string {
 	}, s)
 }
 
+// mostExtra is the highest number that a column's extra may have.
+const mostExtra = 4
+
 // column is one column of a table. Where the screen is too narrow for all,
 // those with a least width are shortened, but not below it as long as there are
 // extra columns to leave out, the highest number first.
@@ -106,7 +109,7 @@ func (s screen) grid(w io.Writer, columns []column, rows [][]cell, notes ...stri
 	if s.terminal {
 		columns, rows = drop(columns, rows, func(i int) bool { return isEmpty(rows, i) })
 	}
-	for extra := 2; extra > 0 && s.width > 0 && total(least(columns, rows)) > s.width; extra-- {
+	for extra := mostExtra; extra > 0 && s.width > 0 && total(least(columns, rows)) > s.width; extra-- {
 		columns, rows = drop(columns, rows, func(i int) bool { return columns[i].extra == extra })
 	}
 	widths := fit(columns, natural(columns, rows), s.width)

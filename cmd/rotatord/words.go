@@ -42,6 +42,8 @@ var advice = map[app.Reason]string{
 	"planet_unavailable":     "see whether Planet can be reached from here; it is tried again",
 	"outcome_unknown":        "nothing: the same version is sent again",
 	"fence":                  "nothing: an earlier request may still take effect, and is waited for",
+	"rollout":                "nothing: it goes on when the first destination of the secret has proved the version",
+	"rollout_stopped":        "see to the destination that went first, which is named above, and retry that one; or put a good version into the secret",
 	"account_blocked":        "give rotatord a valid API key; then: rotatord retry NAME",
 	"not_writable":           "use the API key of the destination's owner or of an organization admin; then: rotatord retry NAME",
 	"vanished":               "correct the name in the configuration, or remove the entry",
@@ -101,6 +103,51 @@ var leftoverWords = map[string]cell{
 	"cannot_tell":     {"can't tell", yellow},
 }
 
+// standingWords is how the last try of the accepted credential is shown.
+var standingWords = map[string]cell{
+	"":            {"not tried yet", gray},
+	"works":       {"works", green},
+	"doubtful":    {"doubtful", yellow},
+	"rejected":    {"REJECTED", red},
+	"cannot_tell": {"can't tell", yellow},
+}
+
+// kindWords is how the kinds of the history are shown.
+var kindWords = map[string]string{
+	"attempt": "attempt",
+	"state":   "state",
+	"probe":   "probe",
+	"person":  "person",
+	"change":  "change",
+	"event":   "event",
+	"drift":   "drift",
+	"check":   "check",
+	"cleanup": "clean-up",
+}
+
+func kindWord(kind string) string {
+	if w, ok := kindWords[kind]; ok {
+		return w
+	}
+	return kind // of another version's daemon
+}
+
+// whyWords says why nobody knows whether a leftover is in the bucket, or why a
+// credential stands as it does.
+var whyWords = map[string]string{
+	"denied":        "the bucket refuses to say",
+	"credential":    "the bucket does not take the credential",
+	"no_bucket":     "there is no such bucket, or not in that region",
+	"throttled":     "the bucket asks to slow down",
+	"unreachable":   "the bucket can't be reached from here",
+	"server_error":  "the bucket's server fails",
+	"clock_skew":    "the clock here is wrong",
+	"not_supported": "the bucket's type or place can't be used from here",
+	"unknown":       "the bucket was not asked, or its answer says nothing",
+	"permission":    "a permission that Planet needs is missing",
+	"unreadable":    "its value can't be read or used any more",
+}
+
 // shown is the state that a person means: a pause comes before all others.
 func shown(s app.Status) app.State {
 	if s.Paused != nil {
@@ -117,28 +164,31 @@ func stateCell(s app.Status) cell {
 }
 
 // wanted says what to do about a destination that needs a person; empty if
-// there is nothing.
+// there is nothing. What is wrong at the moment may be two things: the next
+// version does not get through, and the present one has ceased to work.
 func wanted(s app.Status) string {
+	todo := ""
 	switch {
 	case s.Paused != nil:
-		return "when it may go on: rotatord resume " + s.Destination
+		todo = "when it may go on: rotatord resume " + s.Destination
 	case s.State.Alerting():
-		return strings.ReplaceAll(advice[s.Reason], "NAME", s.Destination)
-	case len(s.Changed) > 0:
-		return "see whether the change was meant; if so: rotatord retry " + s.Destination
-	case s.ExpiresUnreplaced:
-		return "rotate the secret before that day, or let the secret manager do so earlier"
-	case len(s.Notes) > 0:
-		return "see to the rotation of the secret at its source; this ends with the next version"
-	case s.Leftover.State == "present":
-		return "remove the leftover from the bucket, and let the key delete objects"
+		todo = strings.ReplaceAll(advice[s.Reason], "NAME", s.Destination)
 	}
-	return ""
+	name, also := gravest(s)
+	switch {
+	case also != "" && todo != "":
+		return todo + "; for " + name + ": " + also
+	case also != "":
+		return also
+	case todo == "" && len(s.Notes) > 0:
+		return "see to the rotation of the secret at its source; this ends with the next version"
+	}
+	return todo
 }
 
 // alerts tells whether a person should look at a destination.
 func alerts(s app.Status) bool {
-	return s.Paused == nil && s.State.Alerting() || len(s.Changed) > 0 || len(s.Notes) > 0 || s.ExpiresUnreplaced || s.Leftover.State == "present"
+	return s.Paused == nil && s.State.Alerting() || alarming(s) || len(s.Notes) > 0
 }
 
 // ago says how long ago something was, roughly.

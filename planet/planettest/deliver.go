@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	mathrand "math/rand/v2"
 	"slices"
 	"strings"
@@ -114,6 +115,9 @@ func (s *Simulator) carryOut(life context.Context, n use, id string) (Delivery, 
 		file := f
 		file.Parameters = slices.Clone(f.Parameters)
 		file.Object = fmt.Sprintf("%s%s/file-%d.json", n.prefix, id, i+1)
+		if i == 0 {
+			d.Object = file.Object
+		}
 		file.Body = encode(map[string]any{"id": id, "file": i + 1, "of": n.files})
 		code, ok := s.write(life, file)
 		clear(file.Parameters)
@@ -128,6 +132,14 @@ func (s *Simulator) carryOut(life context.Context, n use, id string) (Delivery, 
 	}
 	d.At, d.OK = time.Now(), d.Error == ""
 	return d, true
+}
+
+// report hands a delivery that has ended to the caller's hook.
+func (s *Simulator) report(d Delivery, ended bool) {
+	if ended && s.onDelivery != nil {
+		d.Fingerprints = maps.Clone(d.Fingerprints)
+		s.onDelivery(d)
+	}
 }
 
 // moment is when a delivery writes its i-th file, since its start.
@@ -170,6 +182,7 @@ func (s *Simulator) fill(life context.Context, o *order, queue time.Duration) {
 	o.move("running", "Delivering")
 	s.mu.Unlock()
 	d, ended := s.carryOut(life, o.use, o.id)
+	defer func() { s.report(d, ended) }() // once mu is free
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.work.underWay--
@@ -177,7 +190,7 @@ func (s *Simulator) fill(life context.Context, o *order, queue time.Duration) {
 		return
 	}
 	d.Order = o.id
-	s.work.record(d)
+	d.Number = s.work.record(d)
 	switch {
 	case d.OK:
 		o.move("success", "Manifest delivery completed")
@@ -226,6 +239,7 @@ func (s *Simulator) deliverOnce(life context.Context, sub *subscription, n int) 
 	sub.add(r)
 	s.mu.Unlock()
 	d, ended := s.carryOut(life, sub.use, sub.id+"/"+r.id)
+	defer func() { s.report(d, ended) }() // once mu is free
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.work.underWay--
@@ -233,7 +247,7 @@ func (s *Simulator) deliverOnce(life context.Context, sub *subscription, n int) 
 		return
 	}
 	d.Subscription, d.Result = sub.id, r.id
-	s.work.record(d)
+	d.Number = s.work.record(d)
 	r.updated, r.completed, r.status = d.At, d.At, "success"
 	if !d.OK {
 		r.status, r.message = "failed", s.deliveryOptions.says(d)

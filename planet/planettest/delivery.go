@@ -151,6 +151,9 @@ type Delivery struct {
 	Destination string
 	// Ref is the reference as the order or subscription holds it.
 	Ref string
+	// Object is the name of its first file in the bucket; empty if there was no
+	// destination.
+	Object string
 	// Started is when it read the credential, At when it ended.
 	Started, At time.Time
 	// Files is how many it had to write, Written how many it did.
@@ -213,8 +216,9 @@ func itemID(dice *mathrand.Rand) string {
 	return fmt.Sprintf("%08x-%04x-4%03x-a%03x-%012x", a>>32, a>>16&0xffff, a&0xfff, b>>52, b&0xffffffffffff)
 }
 
-// record files a delivery that has ended. The caller holds Simulator.mu.
-func (w *work) record(d Delivery) {
+// record files a delivery that has ended, and gives its number. The caller holds
+// Simulator.mu.
+func (w *work) record(d Delivery) int {
 	if d.OK {
 		w.ok++
 	} else {
@@ -225,4 +229,5 @@ func (w *work) record(d Delivery) {
 		w.ended = append([]Delivery(nil), w.ended[len(w.ended)/2:]...)
 	}
 	w.ended = append(w.ended, d)
+	return d.Number
 }

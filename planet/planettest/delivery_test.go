@@ -97,9 +97,10 @@ func TestFailedDeliveriesAreThoseThatAHandWouldCount(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				bucket := newKeyring("old-id", "new")
+				var told []planettest.Delivery // one after the other, with a minute between
 				sim := newSim(t, planettest.Options{Deliveries: planettest.DeliveryOptions{
 					Deliverer: bucket, Interval: time.Minute, Hold: 30 * time.Second,
-				}})
+				}, OnDelivery: func(d planettest.Delivery) { told = append(told, d) }})
 				id := sim.Seed("ada", s3("demo"))
 				sub := sim.Subscribe("ada", pl(id), tc.options)
 				begin := time.Now()
@@ -122,8 +123,11 @@ func TestFailedDeliveriesAreThoseThatAHandWouldCount(t *testing.T) {
 				if ok != tc.ok || failed != tc.failed {
 					t.Errorf("%d arrived and %d failed, want %d and %d", ok, failed, tc.ok, tc.failed)
 				}
+				if diff := cmp.Diff(sim.Deliveries(), told); diff != "" {
+					t.Errorf("what was told is not what is recorded:\n%s", diff)
+				}
 				for i, d := range sim.Deliveries() {
-					if d.Number != i+1 || d.OK != (d.Error == "") || d.Subscription != sub || d.Destination != id || d.Ref != pl(id) || d.User != "ada" {
+					if d.Number != i+1 || d.OK != (d.Error == "") || d.Object != sub+"/"+d.Result+"/file-1.json" || d.Subscription != sub || d.Destination != id || d.Ref != pl(id) || d.User != "ada" {
 						t.Errorf("the record is %+v", d)
 					}
 					if d.Started.Sub(begin)%time.Minute != 0 {

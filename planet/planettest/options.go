@@ -78,6 +78,9 @@ type Options struct {
 	// OnRequest, if not nil, is called after each request was answered or cut,
 	// from the goroutine that served it.
 	OnRequest func(Request)
+	// OnDelivery, if not nil, is called after each delivery that has ended, from
+	// the goroutine that carried it out.
+	OnDelivery func(Delivery)
 }
 
 // New makes a Simulator. It starts nothing and listens nowhere; see
@@ -110,6 +113,7 @@ func New(o Options) (*Simulator, error) {
 		occurrences: map[string]uint64{},
 		arrivals:    map[string][]time.Time{},
 	}
+	s.onDelivery = o.OnDelivery
 	s.group, s.clock = newGroup(), newGroup()
 	s.deliveryOptions, s.work = o.Deliveries, newWork(o.Seed)
 	if _, err := io.ReadFull(rand.Reader, s.hashKey[:]); err != nil {

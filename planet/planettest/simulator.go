@@ -27,6 +27,7 @@ type Simulator struct {
 	clock     *group // what delivers; Wait does not wait for it, for it has no end
 
 	deliveryOptions DeliveryOptions
+	onDelivery      func(Delivery)
 
 	mu          sync.Mutex // everything below
 	behaviour   Behaviour

@@ -50,6 +50,9 @@ type Options struct {
 	Transport http.RoundTripper
 	// MaxBackoff bounds the wait before a request is tried again; 0 means 5 s.
 	MaxBackoff time.Duration
+	// Mark is the label that Mark moves; empty means "rotatord-accepted". It is
+	// none of those by which Amazon tells versions apart.
+	Mark string
 	// Logger is told where credentials come from; nil means none.
 	Logger *slog.Logger
 }
@@ -75,10 +78,12 @@ type Provider struct {
 	known   map[credential.Secret]answer
 }
 
-// answer is the newest answer about a secret, and when it came.
+// answer is the newest answer about a secret.
 type answer struct {
 	version credential.Version
-	at      time.Time
+	changed time.Time           // when the secret last was, says the source
+	at      time.Time           // when the answer came
+	labels  map[string][]string // by version
 }
 
 // maxLag is how long an answer that is older than a known one counts as a stale
@@ -99,6 +104,9 @@ func New(o Options) (*Provider, error) {
 	}
 	if o.MaxBackoff == 0 {
 		o.MaxBackoff = defaultMaxBackoff
+	}
+	if o.Mark == "" {
+		o.Mark = defaultMark
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -135,6 +143,9 @@ func (o Options) validate() error {
 	if o.MaxBackoff < 0 {
 		errs = append(errs, errors.New("the MaxBackoff is negative; leave it 0 for 5 s"))
 	}
+	if o.Mark != "" && (!labels.MatchString(o.Mark) || slices.Contains(amazons, strings.ToUpper(o.Mark))) {
+		errs = append(errs, errors.New("the Mark is no label of one's own: up to 256 letters, digits and /_+=.@!-, and not AWSCURRENT or the like"))
+	}
 	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(errs...)
 }
@@ -157,44 +168,66 @@ func (p *Provider) Close() {
 
 // Current implements providers.Provider: one DescribeSecret.
 func (p *Provider) Current(ctx context.Context, s credential.Secret) (credential.Version, error) {
-	v, _, err := p.current(ctx, s)
+	a, err := p.current(ctx, s)
 	if err != nil {
 		return credential.Version{}, asError(opCurrent, s, err)
 	}
-	return v, nil
+	return a.version, nil
 }
 
-// current gives the current version, and the ids of all versions with a label
+// current gives the current version, with the ids of all versions with a label
 // that the answer knows.
-func (p *Provider) current(ctx context.Context, s credential.Secret) (credential.Version, map[string][]string, error) {
+func (p *Provider) current(ctx context.Context, s credential.Secret) (answer, error) {
 	n, c, err := p.open(ctx, s)
 	if err != nil {
-		return credential.Version{}, nil, err
+		return answer{}, err
 	}
-	out, err := c.api.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &n.arn})
+	out, err := p.describe(ctx, n, c)
 	if err != nil {
-		return credential.Version{}, nil, p.because(ctx, c, actionDescribe, err)
+		return answer{}, err
 	}
 	v, err := under(n, out)
 	if err != nil {
-		return credential.Version{}, nil, err
+		return answer{}, err
 	}
-	return p.newest(s, v), out.VersionIdsToStages, nil
+	a := p.newest(s, answer{version: v, changed: v.Created, at: time.Now()})
+	a.labels = out.VersionIdsToStages
+	return a, nil
+}
+
+// describe is one DescribeSecret of a secret that is there.
+func (p *Provider) describe(ctx context.Context, n name, c *client) (*secretsmanager.DescribeSecretOutput, error) {
+	out, err := c.api.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &n.arn})
+	switch {
+	case err != nil:
+		return nil, p.because(ctx, c, actionDescribe, err)
+	case !n.isOf(sdk.ToString(out.ARN)):
+		return nil, misplaced("the answer is about another secret")
+	case out.DeletedDate != nil:
+		return nil, &problem{reason: providers.ReasonDisabled,
+			err:  fmt.Errorf("it is scheduled for deletion on %s", out.DeletedDate.UTC().Format(time.RFC3339)),
+			hint: `"aws secretsmanager restore-secret" takes that back`}
+	}
+	return out, nil
 }
 
 // newest tells a stale read from a rollback. Every change of a secret, moving a
 // label back too, moves its date of change forward; so an answer with an
 // earlier date than a known one comes from a replica that is behind, and the
-// known one is repeated.
-func (p *Provider) newest(s credential.Secret, v credential.Version) credential.Version {
-	now := time.Now()
+// known one is repeated. While the version stays the same so does its date: a
+// change of something else, our own mark say, makes it no younger.
+func (p *Provider) newest(s credential.Secret, a answer) answer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if k, ok := p.known[s]; ok && v.Created.Before(k.version.Created) && now.Sub(k.at) < maxLag {
-		return k.version
+	k, ok := p.known[s]
+	switch {
+	case ok && a.changed.Before(k.changed) && a.at.Sub(k.at) < maxLag:
+		return k
+	case ok && a.version.ID == k.version.ID && !k.version.Created.After(a.changed):
+		a.version.Created = k.version.Created
 	}
-	p.known[s] = answer{v, now}
-	return v
+	p.known[s] = a
+	return a
 }
 
 // open takes a name apart and finds the client for it.
@@ -212,14 +245,6 @@ func (p *Provider) open(ctx context.Context, s credential.Secret) (name, *client
 
 // under finds the version that has the label.
 func under(n name, out *secretsmanager.DescribeSecretOutput) (credential.Version, error) {
-	if !n.isOf(sdk.ToString(out.ARN)) {
-		return credential.Version{}, misplaced("the answer is about another secret")
-	}
-	if out.DeletedDate != nil {
-		return credential.Version{}, &problem{reason: providers.ReasonDisabled,
-			err:  fmt.Errorf("it is scheduled for deletion on %s", out.DeletedDate.UTC().Format(time.RFC3339)),
-			hint: `"aws secretsmanager restore-secret" takes that back`}
-	}
 	id, others := "", []string{}
 	for version, stages := range out.VersionIdsToStages {
 		if !slices.Contains(stages, n.label) {
@@ -265,16 +290,23 @@ func (p *Provider) read(ctx context.Context, s credential.Secret, version string
 	if err != nil {
 		return credential.Value{}, err
 	}
-	// An empty id would read whatever is current by then. Ids are 32 to 64
-	// characters by definition.
-	if len(version) < 32 || len(version) > 64 || strings.ContainsFunc(version, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return credential.Value{}, &problem{reason: providers.ReasonGone, err: errors.New("Secrets Manager has no version ids like this one")}
+	// An empty id would read whatever is current by then.
+	if err := validID(version); err != nil {
+		return credential.Value{}, err
 	}
 	out, err := c.api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &n.arn, VersionId: &version}, c.carrier.carryValue)
 	if err != nil {
 		return credential.Value{}, p.because(ctx, c, actionGet, err)
 	}
 	return valueOf(n, version, out)
+}
+
+// validID refuses what no version can be called: ids have 32 to 64 characters.
+func validID(version string) error {
+	if len(version) < 32 || len(version) > 64 || strings.ContainsFunc(version, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return &problem{reason: providers.ReasonGone, err: errors.New("Secrets Manager has no version ids like this one")}
+	}
+	return nil
 }
 
 // valueOf takes the value out of an answer, after looking whose it is.
@@ -290,76 +322,4 @@ func valueOf(n name, version string, out *secretsmanager.GetSecretValueOutput) (
 	}
 	return credential.Value{}, &problem{reason: providers.ReasonInvalid, err: errors.New("this version holds no value"),
 		hint: "put a new version with a SecretString or SecretBinary"}
-}
-
-// lags are the waits between the questions of CurrentAfter. Together they are
-// longer than replicas of Secrets Manager are usually behind.
-var lags = []time.Duration{250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second}
-
-// CurrentAfter implements providers.Follower: it asks again until it sees the
-// version of the hint current, or an answer that is newer than the hint, for
-// some eight seconds, and then says what it sees. So a read that lags behind
-// the event is waited for, and an event that was overtaken by another costs
-// nothing, or some questions where it has no time.
-func (p *Provider) CurrentAfter(ctx context.Context, s credential.Secret, hint providers.Hint) (credential.Version, error) {
-	for i := 0; ; i++ {
-		v, labelled, err := p.current(ctx, s)
-		if err != nil {
-			err = asError(opCurrent, s, err)
-		}
-		if i == len(lags) || err == nil && knows(v, labelled, hint) || !mayLag(err) {
-			return v, err
-		}
-		timer := time.NewTimer(lags[i])
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return credential.Version{}, asError(opCurrent, s, &problem{reason: providers.ReasonUnavailable, err: ctx.Err()})
-		case <-timer.C:
-		}
-	}
-}
-
-// knows tells whether an answer comes from a replica that has heard what the
-// hint says, or something that we had not: it is of a later time. Every change
-// of a secret moves its date of change; an event's time has whole seconds, cut
-// off, so that within one second only the labels tell, by which the version was
-// current before this one.
-func knows(v credential.Version, labelled map[string][]string, hint providers.Hint) bool {
-	switch {
-	case v.ID == hint.Version, hint.Known != "" && v.ID != hint.Known:
-		return true
-	case hint.Time.IsZero() || v.Created.Before(hint.Time):
-		return false
-	}
-	labels := labelled[hint.Version]
-	return !v.Created.Before(hint.Time.Add(time.Second)) || len(labels) > 0 && !slices.Contains(labels, labelPending)
-}
-
-// Same implements providers.Namer: an ARN names its secret with the suffix that
-// Secrets Manager gave it or without. A name with ?stage= is meant for events
-// about that label and about no label in particular; one without it for all
-// events that don't speak of another label.
-func (p *Provider) Same(configured, named credential.Secret) bool {
-	// It is asked for each configured secret at each event, so that nothing is
-	// checked here but what it takes to compare.
-	a, wanted, _ := strings.Cut(string(configured), "?stage=")
-	b, told, labelled := strings.Cut(string(named), "?stage=")
-	if wanted == "" {
-		wanted = labelCurrent
-	}
-	if !isARN(configured) || labelled && told != wanted {
-		return false
-	}
-	return name{arn: a}.isOf(b) || name{arn: b}.isOf(a)
-}
-
-// mayLag tells whether an answer may come from a replica that is behind: a
-// version, or that a new secret or label is not there.
-func mayLag(err error) bool {
-	switch providers.ReasonOf(err) {
-	case "", providers.ReasonNotFound, providers.ReasonDisabled:
-		return true
-	}
-	return false
 }

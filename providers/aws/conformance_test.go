@@ -20,6 +20,9 @@ func valueOf(b []byte) awstest.Value {
 	return awstest.Binary(b)
 }
 
+// defaultMark is the label that Mark moves.
+const defaultMark = "rotatord-accepted"
+
 func harness(open func(testing.TB) (*awstest.Server, *aws.Provider), nameOf func(arn string) credential.Secret, label string) providerstest.Harness {
 	return providerstest.Harness{KeepsOldVersions: true, Binary: true, New: func(t testing.TB) *providerstest.Environment {
 		s, p := open(t)
@@ -59,7 +62,29 @@ func harness(open func(testing.TB) (*awstest.Server, *aws.Provider), nameOf func
 			Throttle: func(testing.TB) { s.Throttle(awstest.Forever) },
 			Fail:     func(testing.TB) { s.Fail(awstest.Forever, 500) },
 			Hang:     func(testing.TB) { s.Hang(true) },
-			Missing:  nameOf("arn:aws:secretsmanager:us-west-2:123456789012:secret:planet/missing-a1b2c3"),
+			Marks: &providerstest.Marks{
+				Marked: func(_ testing.TB, n credential.Secret) (ids []string) {
+					if id := s.Labels(arns[n])[defaultMark]; id != "" {
+						ids = append(ids, id)
+					}
+					return ids
+				},
+				Others: func(_ testing.TB, n credential.Secret) map[string]string {
+					all := s.Labels(arns[n])
+					delete(all, defaultMark)
+					return all
+				},
+				Scribble: func(_ testing.TB, n credential.Secret) {
+					s.Label(arns[n], "team-imagery", s.Labels(arns[n])[label])
+				},
+				Writes: func() int { return s.Count("UpdateSecretVersionStage") },
+				Deny: func(_ testing.TB, n credential.Secret) string {
+					s.Deny(arns[n], "UpdateSecretVersionStage")
+					return "secretsmanager:UpdateSecretVersionStage"
+				},
+				Unknown: "00000000-0000-4000-8000-000000000000",
+			},
+			Missing: nameOf("arn:aws:secretsmanager:us-west-2:123456789012:secret:planet/missing-a1b2c3"),
 			Malformed: []credential.Secret{"", "planet/s3", "arn:aws:secretsmanager", "arn:aws:secretsmanager:us-west-2:123456789012:secret:",
 				"arn:aws:secretsmanager:us-west-2:123456789012:secret:a b", "arn:aws:secretsmanager::123456789012:secret:a",
 				"arn:aws:secretsmanager:us-west-2:12345:secret:a", "arn:aws:secretsmanager:us-west-2:123456789012:secret:a?stage=AWSPENDING",

@@ -29,8 +29,11 @@
 //
 // That is all: one DescribeSecret to ask, one GetSecretValue to read.
 // DescribeSecret has no date of a single version, so Version.Created is the
-// date of the secret's last change: when the version became current, unless
-// something else about the secret was changed since.
+// date of the secret's last change when the version was first seen current:
+// when it became so, unless something else was changed before we looked.
+//
+// [Provider.Mark] is the one thing that writes, for who wants it: it moves a
+// label of its own to the version that is in use.
 //
 // Reads are eventually consistent. A read that is older than one before, by the
 // secret's date of change, is a replica's that lags behind: the newer answer is

@@ -21,6 +21,7 @@ import (
 const (
 	actionDescribe = "secretsmanager:DescribeSecret"
 	actionGet      = "secretsmanager:GetSecretValue"
+	actionMove     = "secretsmanager:UpdateSecretVersionStage"
 )
 
 const (
@@ -174,6 +175,9 @@ func ofRefusal(r *refusal, c *client, action string) *problem {
 	p := &problem{reason: providers.ReasonUnavailable, err: r}
 	_, throttled := retry.DefaultThrottleErrorCodes[r.code]
 	switch {
+	case r.code == "LimitExceededException" && action == actionMove:
+		// The SDK takes this for throttling.
+		p.reason, p.hint = providers.ReasonInvalid, "a version has at most 20 labels: take one away that nobody needs"
 	case throttled, r.status == http.StatusTooManyRequests:
 		p.reason = providers.ReasonThrottled
 	case r.status >= http.StatusInternalServerError:
@@ -199,9 +203,10 @@ func ofRefusal(r *refusal, c *client, action string) *problem {
 	return p
 }
 
-// notThere tells a missing version from a missing secret. Only AWS's words do.
+// notThere tells a missing version from a missing secret. Only AWS's words do,
+// except where the secret has just been described.
 func notThere(p *problem, r *refusal, action string) {
-	if action == actionGet && (strings.Contains(r.message, "secret value") || strings.Contains(r.message, "version")) {
+	if action == actionMove || action == actionGet && (strings.Contains(r.message, "secret value") || strings.Contains(r.message, "version")) {
 		p.reason = providers.ReasonGone
 		p.hint = "the version was never filled, or Secrets Manager has removed it"
 		return

@@ -42,6 +42,8 @@ type Options struct {
 	// MaxBackoff bounds the wait before a request is tried again; 0 means a
 	// second. Who is asked to wait longer by a Retry-After gives up instead.
 	MaxBackoff time.Duration
+	// Mark is the name of the tag that Mark sets; empty means "rotatord-accepted".
+	Mark string
 	// Logger is told that there are credentials; nil means none.
 	Logger *slog.Logger
 }
@@ -72,6 +74,12 @@ func New(o Options) (*Provider, error) {
 	}
 	if o.Transport != nil && o.RootCAs != nil {
 		return nil, errors.New("make azure provider: there is a Transport, which has root certificates of its own, so that RootCAs would not be used")
+	}
+	if o.Mark == "" {
+		o.Mark = defaultMark
+	}
+	if !marks.MatchString(o.Mark) {
+		return nil, errors.New("make azure provider: the Mark is no name of a tag: up to 256 letters, digits and ._-")
 	}
 	if o.MaxBackoff == 0 {
 		o.MaxBackoff = defaultMaxBackoff

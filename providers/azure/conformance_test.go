@@ -16,6 +16,46 @@ type through struct{ azure.Options }
 
 func (t through) Do(r *http.Request) (*http.Response, error) { return t.Transport.RoundTrip(r) }
 
+// defaultMark is the tag that Mark sets.
+const defaultMark = "rotatord-accepted"
+
+func marksOf(s *azuretest.Server, of func(credential.Secret) string) *providerstest.Marks {
+	return &providerstest.Marks{
+		Marked: func(_ testing.TB, n credential.Secret) (ids []string) {
+			for _, id := range s.Versions(vault, of(n)) {
+				if s.Describe(vault, of(n), id).Tags[defaultMark] != "" {
+					ids = append(ids, id)
+				}
+			}
+			return ids
+		},
+		Others: func(_ testing.TB, n credential.Secret) map[string]string {
+			all := map[string]string{}
+			for _, id := range s.Versions(vault, of(n)) {
+				d := s.Describe(vault, of(n), id)
+				all[id] = fmt.Sprintf("%s %+v", d.ContentType, d.Attributes)
+				for tag, value := range d.Tags {
+					if tag != defaultMark {
+						all[id+"/"+tag] = value
+					}
+				}
+			}
+			return all
+		},
+		Scribble: func(_ testing.TB, n credential.Secret) {
+			for i, id := range s.Versions(vault, of(n)) {
+				s.Tag(vault, of(n), id, "text/plain", map[string]string{"team": fmt.Sprint("imagery ", i)})
+			}
+		},
+		Writes: func() int { return s.Count("update") },
+		Deny: func(_ testing.TB, n credential.Secret) string {
+			s.Deny(vault, of(n), azuretest.ByRole, "update")
+			return "Microsoft.KeyVault/vaults/secrets/update/action"
+		},
+		Unknown: "0123456789abcdef0123456789abcdef",
+	}
+}
+
 func harness(open func(testing.TB) (*azuretest.Server, *azure.Provider)) providerstest.Harness {
 	return providerstest.Harness{KeepsOldVersions: true, New: func(t testing.TB) *providerstest.Environment {
 		s, p := open(t)
@@ -44,6 +84,7 @@ func harness(open func(testing.TB) (*azuretest.Server, *azure.Provider)) provide
 			Throttle: func(testing.TB) { s.Throttle(azuretest.Vaults, azuretest.Forever, 10) },
 			Fail:     func(testing.TB) { s.Fail(azuretest.Vaults, azuretest.Forever, 500) },
 			Hang:     func(testing.TB) { s.Hang(azuretest.Vaults, true) },
+			Marks:    marksOf(s, of),
 			Missing:  prefix + "missing",
 			Malformed: []credential.Secret{"", "planet-azure", "https://my-vault.vault.azure.net", "https://my-vault.vault.azure.net/secrets/",
 				"https://my-vault.vault.azure.net/keys/planet", "https://my-vault.vault.azure.net/secrets/a_b", "http://my-vault.vault.azure.net/secrets/a",

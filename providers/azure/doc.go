@@ -15,7 +15,7 @@
 // [Provider.Current] lists the properties of the secret's versions, which has no
 // values in it, page after page: 25 versions a request. The current version is the
 // newest one that is enabled and whose "not before" has passed; newest by its
-// time of creation, then of change. The list is asked for, and not the secret
+// time of creation. The list is asked for, and not the secret
 // without a version, since that answers with the value, and with a refusal while
 // the newest version is disabled. Only where several versions were made within
 // one second, of which the list does not show the order, is the secret itself
@@ -39,6 +39,9 @@
 // [Provider.Read] gets one version by its id, and compares the id in the answer.
 // So a rotation costs one list and one get. Only when a get is refused is there
 // one more list, to tell a version that is gone from a secret that is.
+//
+// [Provider.Mark] is the one thing that writes, for who wants it: a tag on the
+// version that is in use.
 //
 // # Permissions
 //

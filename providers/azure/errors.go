@@ -27,6 +27,7 @@ type operation struct {
 var (
 	opList = operation{"Microsoft.KeyVault/vaults/secrets/readMetadata/action", "List"}
 	opGet  = operation{"Microsoft.KeyVault/vaults/secrets/getSecret/action", "Get"}
+	opTag  = operation{"Microsoft.KeyVault/vaults/secrets/update/action", "Set"}
 )
 
 const (
@@ -212,6 +213,10 @@ func ofForbidden(p *problem, r *refusal, n name, op operation) {
 	p.reason = providers.ReasonDenied
 	role := `assign the role "Key Vault Secrets User" on the vault or the secret (` + op.action + ")"
 	access := "allow the secret permissions Get and List in the vault's access policy (" + op.policy + " is missing)"
+	if op == opTag {
+		role = "assign a role of your own with the data action " + op.action + " on the vault or the secret"
+		access = "allow the secret permission Set in the vault's access policy"
+	}
 	switch r.inner {
 	case "SecretDisabled":
 		p.reason, p.hint = providers.ReasonDisabled, "this version is disabled"

@@ -24,17 +24,16 @@ type version struct {
 	created, updated time.Time
 	notBefore        time.Time // zero for none
 	expires          time.Time // zero for none
-	// first says that Key Vault itself calls it the newest of those that have the
-	// same dates.
+	tags             map[string]*string
+	// first says that Key Vault itself calls it the newest of those that were made
+	// in the same second.
 	first bool
 }
 
-// newer is the order of versions.
+// newer is the order of versions. When a version was last updated says nothing
+// of it: enabling an old one, or tagging it, makes it no newer.
 func (v version) newer(than version) bool {
 	if c := v.created.Compare(than.created); c != 0 {
-		return c > 0
-	}
-	if c := v.updated.Compare(than.updated); c != 0 {
 		return c > 0
 	}
 	if v.first != than.first {
@@ -85,7 +84,7 @@ func versionOf(n name, item *azsecrets.SecretProperties) (version, error) {
 	}
 	a := item.Attributes
 	v := version{
-		id: of.version, enabled: a.Enabled == nil || *a.Enabled, created: *a.Created, updated: *a.Created,
+		id: of.version, enabled: a.Enabled == nil || *a.Enabled, created: *a.Created, updated: *a.Created, tags: item.Tags,
 	}
 	for to, from := range map[*time.Time]*time.Time{&v.updated: a.Updated, &v.notBefore: a.NotBefore, &v.expires: a.Expires} {
 		if from != nil {
@@ -127,7 +126,7 @@ func (l listing) tied(now time.Time) []string {
 	best, _ := l.newest(func(v version) bool { return v.inForce(now) })
 	var ids []string
 	for _, v := range l {
-		if v.inForce(now) && v.created.Equal(best.created) && v.updated.Equal(best.updated) {
+		if v.inForce(now) && v.created.Equal(best.created) {
 			ids = append(ids, v.id)
 		}
 	}

@@ -208,12 +208,18 @@ func (p *Provider) connect(creds *auth.Credentials, location string) (*client, e
 		return nil, &problem{reason: providers.ReasonUnavailable, err: errors.New("the client for the endpoint can't be made"),
 			hint: "check the endpoint, and GOOGLE_API_USE_CLIENT_CERTIFICATE if it is set"}
 	}
-	retry := []gax.CallOption{gax.WithRetry(func() gax.Retryer { return &retryer{most: p.options.MaxBackoff} })}
+	retry := p.retry()
 	api.CallOptions.ListSecretVersions = retry
 	api.CallOptions.GetSecretVersion = retry
 	api.CallOptions.AccessSecretVersion = retry
+	api.CallOptions.UpdateSecret = retry
 	api.CallOptions.GetSecret = nil
 	return &client{api: api}, nil
+}
+
+// retry makes one call be made again after a failure in between.
+func (p *Provider) retry() []gax.CallOption {
+	return []gax.CallOption{gax.WithRetry(func() gax.Retryer { return &retryer{most: p.options.MaxBackoff} })}
 }
 
 func rootsOf(file string) (*x509.CertPool, error) {

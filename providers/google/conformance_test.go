@@ -11,6 +11,9 @@ import (
 	"github.com/rotatord/rotatord/providers/providerstest"
 )
 
+// defaultMark is the annotation that Mark writes.
+const defaultMark = "rotatord-accepted"
+
 // harness has secrets below a parent, "projects/my-project".
 func harness(parent string) providerstest.Harness {
 	return providerstest.Harness{KeepsOldVersions: true, Binary: true, New: func(t testing.TB) *providerstest.Environment {
@@ -39,7 +42,34 @@ func harness(parent string) providerstest.Harness {
 			Throttle: func(testing.TB) { s.Throttle(googletest.Forever) },
 			Fail:     func(testing.TB) { s.Fail(googletest.Forever, codes.Internal) },
 			Hang:     func(testing.TB) { s.Hang() },
-			Missing:  credential.Secret(parent + "/secrets/missing"),
+			Marks: &providerstest.Marks{
+				Marked: func(_ testing.TB, n credential.Secret) (ids []string) {
+					if id := s.Annotations(string(n))[defaultMark]; id != "" {
+						ids = append(ids, id)
+					}
+					return ids
+				},
+				Others: func(_ testing.TB, n credential.Secret) map[string]string {
+					all := s.Annotations(string(n))
+					delete(all, defaultMark)
+					return all
+				},
+				Scribble: func(_ testing.TB, n credential.Secret) {
+					all := s.Annotations(string(n))
+					if all == nil {
+						all = map[string]string{}
+					}
+					all["team"] = "imagery"
+					s.Annotate(string(n), all)
+				},
+				Writes: func() int { return s.Count("UpdateSecret") },
+				Deny: func(_ testing.TB, n credential.Secret) string {
+					s.Deny(string(n), "secretmanager.secrets.update")
+					return "secretmanager.secrets.update"
+				},
+				Unknown: "999",
+			},
+			Missing: credential.Secret(parent + "/secrets/missing"),
 			Malformed: []credential.Secret{"", "planet-gcs", "projects/my-project", "projects/my-project/secrets/", "projects/my-project/secrets/a b",
 				"projects//secrets/a", "projects/my-project/secrets/a/versions/7", "projects/my-project/secrets/a/versions/latest",
 				"projects/my-project/locations//secrets/a", "projects/my-project/locations/evil.example/secrets/a", "file:///run/secrets/planet"},

@@ -42,6 +42,9 @@
 // once in ten minutes. That needs secretmanager.secrets.get; without it they
 // are not shown, and nothing else is missing.
 //
+// [Provider.Mark] is the one thing that writes, for who wants it: the number of
+// the version that is in use, as an annotation of the secret.
+//
 // # Permissions
 //
 // secretmanager.versions.list and secretmanager.versions.get, which

@@ -25,6 +25,8 @@ const (
 	permissionList   = "secretmanager.versions.list"
 	permissionGet    = "secretmanager.versions.get"
 	permissionAccess = "secretmanager.versions.access"
+	permissionSecret = "secretmanager.secrets.get"
+	permissionUpdate = "secretmanager.secrets.update"
 )
 
 // roles are those that have them.
@@ -32,6 +34,8 @@ var roles = map[string]string{
 	permissionList:   "roles/secretmanager.viewer",
 	permissionGet:    "roles/secretmanager.viewer",
 	permissionAccess: "roles/secretmanager.secretAccessor",
+	permissionSecret: "roles/secretmanager.viewer",
+	permissionUpdate: "a role of your own; of Google's, none but roles/secretmanager.admin",
 }
 
 const (

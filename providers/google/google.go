@@ -47,6 +47,8 @@ type Options struct {
 	// MaxBackoff bounds the wait before a call is made again after a failure in
 	// between, and a tenth of the wait before a connection is; 0 means 500 ms.
 	MaxBackoff time.Duration
+	// Mark is the annotation that Mark writes; empty means "rotatord-accepted".
+	Mark string
 	// Logger is told where credentials come from; nil means none.
 	Logger *slog.Logger
 }
@@ -80,6 +82,9 @@ func New(o Options) (*Provider, error) {
 	if o.MaxBackoff == 0 {
 		o.MaxBackoff = defaultMaxBackoff
 	}
+	if o.Mark == "" {
+		o.Mark = defaultMark
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -93,6 +98,9 @@ func New(o Options) (*Provider, error) {
 func (o Options) validate() error {
 	if o.MaxBackoff < 0 {
 		return errors.New("the MaxBackoff is negative; leave it 0 for 500 ms")
+	}
+	if o.Mark != "" && !marks.MatchString(o.Mark) {
+		return errors.New("the Mark is no key of an annotation: up to 63 letters, digits and ._-, with a letter or digit at both ends")
 	}
 	if o.Endpoint == "" {
 		return nil

@@ -22,6 +22,7 @@ type memory struct {
 	trouble providers.Reason // what every request ends in
 	hung    chan struct{}    // not nil: requests wait for it
 	lies    lies
+	writes  int // of marks
 }
 
 type entry struct {
@@ -29,6 +30,8 @@ type entry struct {
 	current  int
 	trouble  providers.Reason
 	spoilt   []byte
+	notes    map[string]string // the mark, and what others write
+	unmarked bool              // Mark is denied
 }
 
 type version struct {
@@ -47,6 +50,10 @@ type lies struct {
 	emptyVersionIsNewest, latestIsNewest, wrongSecretInError bool
 	forgetsOld, epochCreated, emptyIsBefore, mixesSecrets    bool
 	removedLives, tornReads, ignoresHang                     bool
+
+	marksAlways, marksFirst, marksNothing, marksUnseen, eatsNotes    bool
+	markIsCurrent, markDrops, marksByItself, namesNone, marksDespite bool
+	marksKept, hidesEnd                                              bool
 }
 
 func (m *memory) find(ctx context.Context, op string, s credential.Secret) (*entry, error) {
@@ -113,6 +120,12 @@ func (m *memory) Current(ctx context.Context, s credential.Secret) (credential.V
 		return credential.Version{}, err
 	}
 	v := credential.Version{ID: e.versions[e.current].id}
+	if id := e.notes[theMark]; m.lies.markIsCurrent && id != "" {
+		v.ID = id
+	}
+	if m.lies.marksByItself {
+		m.writes++
+	}
 	switch {
 	case m.lies.staleID:
 		v.ID = e.versions[0].id
@@ -248,6 +261,7 @@ func environment(l lies) func(testing.TB) *Environment {
 				t.Cleanup(func() { close(m.hung) })
 			},
 			PutEmpty:  func(t testing.TB) credential.Secret { return put(t, nil) },
+			Marks:     marksOf(m),
 			Missing:   "mem://missing",
 			Malformed: []credential.Secret{"", "memory", "http://mem"},
 		}

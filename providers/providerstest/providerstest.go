@@ -17,6 +17,7 @@
 package providerstest
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/rotatord/rotatord/credential"
@@ -64,6 +65,9 @@ type Environment struct {
 	// PutEmpty makes a secret whose value has no bytes, where the source
 	// allows that.
 	PutEmpty func(t testing.TB) credential.Secret
+	// Marks is what the source says of marks; nil if the provider is no
+	// providers.Marker.
+	Marks *Marks
 	// Missing is a name of the right shape that no secret has. Required.
 	Missing credential.Secret
 	// Malformed are names that the provider's Kind matches or nearly matches
@@ -77,7 +81,7 @@ func TestProvider(t *testing.T, h Harness) {
 	if h.New == nil {
 		t.Fatal("Harness.New is missing")
 	}
-	for _, c := range cases {
+	for _, c := range allCases() {
 		t.Run(c.name, func(t *testing.T) { c.runOn(t, h) })
 	}
 }
@@ -143,6 +147,17 @@ var cases = []testCase{
 	{name: "a context ends a call under way", run: hanging,
 		needs: func(_ Harness, e *Environment) string { return unless(e.Hang != nil, "hang") }},
 	{name: "no error shows a value", run: errorsShowNothing},
+}
+
+// allCases are those of the contract, and those of its optional ability to
+// mark.
+func allCases() []testCase {
+	all := slices.Clone(cases)
+	for _, c := range markCases {
+		c.needs = canMark
+		all = append(all, c)
+	}
+	return all
 }
 
 func unless(can bool, what string) string {

@@ -24,7 +24,7 @@ func TestASourceOfFewAbilitiesIsSkippedByDesign(t *testing.T) {
 		return &Environment{Provider: e.Provider, Put: e.Put, Rotate: e.Rotate, Missing: e.Missing}
 	}}
 	var skipped []string
-	for _, c := range cases {
+	for _, c := range allCases() {
 		heard := listen(t, c, h)
 		if len(heard.failures) > 0 {
 			t.Errorf("%s: %s", c.name, heard.failures)
@@ -35,6 +35,9 @@ func TestASourceOfFewAbilitiesIsSkippedByDesign(t *testing.T) {
 	}
 	want := []string{"hold binary values", "roll back", "hold empty values", "be asked for malformed names", "remove secrets",
 		"deny", "disable secrets", "hold broken values", "throttle", "fail", "hang"}
+	for range markCases {
+		want = append(want, "be marked")
+	}
 	if diff := cmp.Diff(want, skipped); diff != "" {
 		t.Errorf("skipped cases (-want +got):\n%s", diff)
 	}
@@ -78,13 +81,26 @@ func TestALieIsCaughtByItsCase(t *testing.T) {
 		{"a removed secret lives on", lies{removedLives: true}, "a removed secret is not there"},
 		{"half of one value and half of another", lies{tornReads: true}, "many may ask at once"},
 		{"answers while the source hangs", lies{ignoresHang: true}, "a context ends a call under way"},
+		{"a mark is written though it is there", lies{marksAlways: true}, "a mark that is there costs no write"},
+		{"the first mark stays", lies{marksFirst: true}, "a mark is on the version that was named last"},
+		{"a mark is not written", lies{marksNothing: true}, "a mark is on the version that was named last"},
+		{"a mark is not taken away", lies{marksKept: true}, "a mark is on the version that was named last"},
+		{"any version is marked", lies{marksUnseen: true}, "a version that never was is not marked"},
+		{"what others wrote is lost", lies{eatsNotes: true}, "a mark changes nothing else"},
+		{"a mark makes a version current", lies{markIsCurrent: true}, "no other version becomes current by a mark"},
+		{"a mark changes the value", lies{markDrops: true}, "a mark changes nothing else"},
+		{"looking writes", lies{marksByItself: true}, "nothing is written but by Mark"},
+		{"a refusal names no permission", lies{namesNone: true}, "a mark that is denied asks for its permission"},
+		{"marked though it was denied", lies{marksDespite: true}, "a mark that is denied asks for its permission"},
+		{"a mark outlives its context", lies{hidesEnd: true}, "a mark is bounded by its context"},
 	} {
 		t.Run(c.lie, func(t *testing.T) {
-			i := slices.IndexFunc(cases, func(tc testCase) bool { return tc.name == c.caught })
+			all := allCases()
+			i := slices.IndexFunc(all, func(tc testCase) bool { return tc.name == c.caught })
 			if i < 0 {
 				t.Fatalf("no case is called %q", c.caught)
 			}
-			heard := listen(t, cases[i], Harness{New: environment(c.lies), KeepsOldVersions: true, Binary: true})
+			heard := listen(t, all[i], Harness{New: environment(c.lies), KeepsOldVersions: true, Binary: true})
 			if len(heard.failures) == 0 {
 				t.Errorf("the case %q does not notice", c.caught)
 			}

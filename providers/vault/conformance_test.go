@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -39,6 +40,46 @@ func wrap(value []byte) string {
 	return string(text)
 }
 
+// defaultMark is the key of custom metadata that Mark writes.
+const defaultMark = "rotatord-accepted"
+
+func marksOf(s *vaulttest.Server, path func(credential.Secret) string) *providerstest.Marks {
+	return &providerstest.Marks{
+		Marked: func(_ testing.TB, n credential.Secret) (ids []string) {
+			if id := s.Custom("secret", path(n))[defaultMark]; id != "" {
+				ids = append(ids, id)
+			}
+			return ids
+		},
+		Others: func(_ testing.TB, n credential.Secret) map[string]string {
+			all := s.Custom("secret", path(n))
+			delete(all, defaultMark)
+			return all
+		},
+		Scribble: func(_ testing.TB, n credential.Secret) {
+			s.Settings("secret", path(n), 0, 0, map[string]string{"team": "imagery"})
+		},
+		Writes: func() int { return writes(s) },
+		Deny: func(_ testing.TB, n credential.Secret) string {
+			s.SetRules(vaulttest.Read("secret", "*")...)
+			return `"patch" on "secret/metadata/` + path(n) + `"`
+		},
+		Unknown: "999",
+	}
+}
+
+// writes is how many requests came that were neither reads nor questions after
+// capabilities.
+func writes(s *vaulttest.Server) int {
+	n := 0
+	for _, r := range s.Requests() {
+		if r.Method != http.MethodGet && !strings.HasPrefix(r.Path, "/v1/sys/") {
+			n++
+		}
+	}
+	return n
+}
+
 func harness(open func(testing.TB) (*vaulttest.Server, *vault.Provider)) providerstest.Harness {
 	return providerstest.Harness{KeepsOldVersions: true, New: func(t testing.TB) *providerstest.Environment {
 		s, p := open(t)
@@ -68,6 +109,7 @@ func harness(open func(testing.TB) (*vaulttest.Server, *vault.Provider)) provide
 			Throttle: func(testing.TB) { s.Throttle(vaulttest.Forever) },
 			Fail:     func(testing.TB) { s.Fail(vaulttest.Forever, 500) },
 			Hang:     func(testing.TB) { s.Hang(true) },
+			Marks:    marksOf(s, path),
 			Missing:  "vault://secret/planet/missing",
 			Malformed: []credential.Secret{"", "vault://", "vault://secret", "vault://secret/", "vault:///planet", "secret/planet/s3",
 				"vault://secret//s3", "vault://secret/planet/", "vault://secret/../sys/raw", "vault://secret/%2e%2e/sys", "vault://secret/a?version=1",
@@ -76,13 +118,20 @@ func harness(open func(testing.TB) (*vaulttest.Server, *vault.Provider)) provide
 	}}
 }
 
-func TestProvider(t *testing.T) { providerstest.TestProvider(t, harness(both)) }
+// marking is both, with a token that may also mark.
+func marking(t testing.TB) (*vaulttest.Server, *vault.Provider) {
+	t.Helper()
+	s := start(t, vaulttest.Mark("secret", "*")...)
+	return s, open(t, s)
+}
+
+func TestProvider(t *testing.T) { providerstest.TestProvider(t, harness(marking)) }
 
 // TestProviderInMemory is the suite without a network, as simulations have it.
 func TestProviderInMemory(t *testing.T) {
 	providerstest.TestProvider(t, harness(func(t testing.TB) (*vaulttest.Server, *vault.Provider) {
 		s := vaulttest.New()
-		s.Token(own, 0, vaulttest.Read("secret", "*")...)
+		s.Token(own, 0, vaulttest.Mark("secret", "*")...)
 		p, err := vault.New(vault.Options{Address: "https://vault.test:8200", Token: credential.NewValue([]byte(own)), Transport: s.RoundTripper()})
 		if err != nil {
 			t.Fatal(err)

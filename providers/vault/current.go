@@ -97,7 +97,7 @@ type versionMetadata struct {
 func (p *Provider) look(ctx context.Context, n name) (look, error) {
 	a, err := p.get(ctx, p.plain, n.metadata(), nil)
 	if err != nil {
-		return look{}, p.because(ctx, n, n.metadata(), err)
+		return look{}, p.because(ctx, n, "read", n.metadata(), err)
 	}
 	var m metadata
 	if err := json.Unmarshal(a.body, &m); err != nil || m.Data == nil || m.Data.Current < 0 {

@@ -121,8 +121,9 @@ func ended(ctx context.Context, err error) *problem {
 	return &problem{reason: providers.ReasonUnavailable, err: cause}
 }
 
-// because says why a request for a path of the secret failed.
-func (p *Provider) because(ctx context.Context, n name, path string, err error) error {
+// because says why a request failed that takes a capability on a path of the
+// secret.
+func (p *Provider) because(ctx context.Context, n name, capability, path string, err error) error {
 	why := explain(ctx, err)
 	var r *refusal
 	if !errors.As(err, &r) {
@@ -134,8 +135,8 @@ func (p *Provider) because(ctx context.Context, n name, path string, err error) 
 	case r.status == http.StatusForbidden && r.badToken():
 		why.hint = "the token is not known to the server, or its lease has ended; is it of this namespace?"
 	case r.status == http.StatusForbidden:
-		why.hint = fmt.Sprintf("allow the capability \"read\" on %q in a policy of rotatord's token; "+
-			"a mount or path that does not exist is denied as well, and a mount of several segments is written with %%2F", path)
+		why.hint = fmt.Sprintf("allow the capability %q on %q in a policy of rotatord's token; "+
+			"a mount or path that does not exist is denied as well, and a mount of several segments is written with %%2F", capability, path)
 	}
 	return why
 }

@@ -87,7 +87,7 @@ func valueOf(body []byte, wanted int) (credential.Value, error) {
 func (p *Provider) unread(ctx context.Context, s credential.Secret, n name, wanted int, err error) error {
 	var r *refusal
 	if !errors.As(err, &r) || r.status != http.StatusNotFound {
-		return p.because(ctx, n, n.data(), err)
+		return p.because(ctx, n, "read", n.data(), err)
 	}
 	gone := &problem{reason: providers.ReasonGone, err: fmt.Errorf("there is no version %d", wanted), hint: "the secret keeps max_versions of them"}
 	if d := r.deleted; d != nil && d.Destroyed {

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -44,6 +45,9 @@ type Options struct {
 	// means transports of the Provider's own, which honour HTTPS_PROXY and
 	// NO_PROXY.
 	Transport http.RoundTripper
+	// Mark is the key of the custom metadata that Mark writes; empty means
+	// "rotatord-accepted".
+	Mark string
 	// Logger is told of logins; nil means none.
 	Logger *slog.Logger
 }
@@ -67,6 +71,7 @@ type Provider struct {
 	identity identity
 	plain    *api.Client // for answers without secrets; nil without an address
 	value    *api.Client // for those with one
+	marked   string      // the key that Mark writes
 	close    func()
 
 	mu    sync.Mutex
@@ -95,7 +100,7 @@ func New(o Options) (*Provider, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	p := &Provider{identity: nobody{}, close: func() {}, known: map[credential.Secret]known{}}
+	p := &Provider{identity: nobody{}, close: func() {}, known: map[credential.Secret]known{}, marked: cmp.Or(o.Mark, defaultMark)}
 	if o.Address != "" {
 		c := newCarrier(o.Transport, o.RootCAs)
 		p.close = c.close
@@ -129,6 +134,9 @@ func (o Options) validate() error {
 	}
 	if strings.ContainsFunc(o.Namespace, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		errs = append(errs, errors.New("the Namespace has a character that no namespace has"))
+	}
+	if o.Mark != "" && !marks.MatchString(o.Mark) {
+		errs = append(errs, errors.New("the Mark is no key of custom metadata: up to 128 letters, digits and ._-"))
 	}
 	given := 0
 	for _, is := range []bool{!o.Token.Empty(), o.TokenFile != "", o.Kubernetes != nil} {

@@ -50,11 +50,19 @@ resource "aws_sqs_queue_redrive_allow_policy" "dead" {
 locals {
   rules = merge(
     {
-      changed = jsonencode({
-        source      = ["aws.secretsmanager"]
-        detail-type = ["Secret Label Updated"]
-        resources   = var.secret_arns
-      })
+      changed = jsonencode(merge(
+        {
+          source      = ["aws.secretsmanager"]
+          detail-type = ["Secret Label Updated"]
+          resources   = var.secret_arns
+        },
+        # rotatord's own label is no news to it.
+        var.allow_write_back ? {
+          detail = {
+            labelUpdated = [{ anything-but = [var.mark] }]
+          }
+        } : {}
+      ))
     },
     var.rotation_failures ? {
       failed = jsonencode({
@@ -130,6 +138,23 @@ data "aws_iam_policy_document" "rotatord" {
       sid       = "EventsTest"
       actions   = ["sqs:SendMessage"]
       resources = [aws_sqs_queue.events.arn]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.allow_write_back ? [1] : []
+
+    content {
+      sid       = "Mark"
+      actions   = ["secretsmanager:UpdateSecretVersionStage"]
+      resources = var.secret_arns
+
+      # This label and no other, AWSCURRENT above all.
+      condition {
+        test     = "StringEquals"
+        variable = "secretsmanager:VersionStage"
+        values   = [var.mark]
+      }
     }
   }
 

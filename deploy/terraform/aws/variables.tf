@@ -40,6 +40,23 @@ variable "allow_events_test" {
   default     = false
 }
 
+variable "allow_write_back" {
+  description = "Let rotatord move the label \"mark\" to the version that is in use, for [gate] write_back."
+  type        = bool
+  default     = false
+}
+
+variable "mark" {
+  description = "The label that rotatord moves with allow_write_back, as [gate] mark has it."
+  type        = string
+  default     = "rotatord-accepted"
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9/_+=.@!-]{1,256}$", var.mark)) && !contains(["AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"], upper(var.mark))
+    error_message = "Use a label of your own, and not AWSCURRENT or the like."
+  }
+}
+
 variable "planet_bucket" {
   description = "The bucket that Planet delivers to, for a user with the permissions that Planet needs; empty for none."
   type        = string

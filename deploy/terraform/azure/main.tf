@@ -145,6 +145,33 @@ resource "azurerm_role_assignment" "secrets" {
   principal_id         = var.rotatord_principal_id
 }
 
+# To tag the version that is in use. No role of Microsoft's has update without
+# setSecret.
+resource "azurerm_role_definition" "mark" {
+  count = var.allow_write_back && var.assign_vault_role ? 1 : 0
+
+  name        = "${var.name}: mark a secret of ${basename(var.key_vault_id)}"
+  description = "Tag the version of a secret that is in use"
+  scope       = var.key_vault_id
+
+  permissions {
+    data_actions = [
+      "Microsoft.KeyVault/vaults/secrets/readMetadata/action",
+      "Microsoft.KeyVault/vaults/secrets/update/action",
+    ]
+  }
+
+  assignable_scopes = [var.key_vault_id]
+}
+
+resource "azurerm_role_assignment" "mark" {
+  for_each = var.allow_write_back && var.assign_vault_role ? local.secret_scopes : {}
+
+  scope              = each.value
+  role_definition_id = azurerm_role_definition.mark[0].role_definition_resource_id
+  principal_id       = var.rotatord_principal_id
+}
+
 resource "azurerm_role_assignment" "receive" {
   scope                = local.queue_id
   role_definition_name = local.receive_role

@@ -84,6 +84,12 @@ variable "allow_events_test" {
   default     = false
 }
 
+variable "allow_write_back" {
+  description = "Let rotatord tag the version that is in use, for [gate] write_back. In a vault with access policies give it the secret permission Set by hand."
+  type        = bool
+  default     = false
+}
+
 variable "storage_account_keys" {
   description = "Let the storage account have keys. rotatord and Event Grid don't use them; the azurerm provider does, unless it has storage_use_azuread."
   type        = bool

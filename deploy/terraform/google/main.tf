@@ -159,6 +159,32 @@ resource "google_secret_manager_secret_iam_member" "rotatord" {
   member    = local.rotatord
 }
 
+# To write into an annotation which version is in use. It can't be confined to
+# annotations, and gives no value away.
+resource "google_project_iam_custom_role" "marker" {
+  count = var.allow_write_back ? 1 : 0
+
+  project     = var.project
+  role_id     = "${replace(var.name, "-", "_")}_marker"
+  title       = "rotatord: mark a secret"
+  description = "What rotatord needs to write back which version is in use"
+
+  permissions = [
+    "secretmanager.secrets.get",
+    "secretmanager.secrets.update",
+    "secretmanager.versions.get",
+  ]
+}
+
+resource "google_secret_manager_secret_iam_member" "marker" {
+  for_each = var.allow_write_back ? google_secret_manager_secret.planet : {}
+
+  project   = var.project
+  secret_id = each.value.secret_id
+  role      = google_project_iam_custom_role.marker[0].id
+  member    = local.rotatord
+}
+
 resource "google_project_iam_custom_role" "consumer" {
   project     = var.project
   role_id     = "${replace(var.name, "-", "_")}_consumer"

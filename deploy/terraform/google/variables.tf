@@ -42,6 +42,12 @@ variable "allow_events_test" {
   default     = false
 }
 
+variable "allow_write_back" {
+  description = "Let rotatord write into an annotation which version is in use, for [gate] write_back. It may then change the secret's other metadata too."
+  type        = bool
+  default     = false
+}
+
 variable "planet_bucket" {
   description = "The bucket that Planet delivers to, in the same project, for a service account with the permissions that Planet needs; empty for none."
   type        = string

@@ -184,6 +184,9 @@ func (s *Server) updateSecret(k Key, c sigv4.Claim, q request) (any, *refusal) {
 	return out.set("VersionId", id), nil
 }
 
+// maxLabels is how many labels a version may have.
+const maxLabels = 20
+
 func (s *Server) updateStage(k Key, c sigv4.Claim, q request) (any, *refusal) {
 	x, no := s.find(k, c, q)
 	if no == nil {
@@ -194,6 +197,8 @@ func (s *Server) updateStage(k Key, c sigv4.Claim, q request) (any, *refusal) {
 	}
 	on := x.labels[q.VersionStage]
 	switch _, there := x.versions[q.MoveToVersionID]; {
+	case x.onlyLabels != nil && !slices.Contains(x.onlyLabels, q.VersionStage):
+		return nil, x.unpermitted(k, q)
 	case q.VersionStage == "":
 		return nil, &refusal{400, "InvalidParameterException", "You must provide a value for the VersionStage parameter."}
 	case q.MoveToVersionID != "" && !there:
@@ -201,6 +206,10 @@ func (s *Server) updateStage(k Key, c sigv4.Claim, q request) (any, *refusal) {
 	case on != "" && on != q.MoveToVersionID && on != q.RemoveFrom:
 		return nil, &refusal{400, "InvalidParameterException", "The parameter RemoveFromVersionId can't be empty. Staging label " +
 			q.VersionStage + " is currently attached to version " + on + ", so you must explicitly reference that version in RemoveFromVersionId."}
+	case on == "" && q.MoveToVersionID == "" || q.RemoveFrom != "" && on != q.RemoveFrom && on != q.MoveToVersionID:
+		return nil, &refusal{400, "InvalidParameterException", "Staging label " + q.VersionStage + " isn't currently attached to version " + q.RemoveFrom + "."}
+	case q.MoveToVersionID != "" && on != q.MoveToVersionID && len(x.stagesOf(q.MoveToVersionID)) >= maxLabels:
+		return nil, &refusal{400, "LimitExceededException", "The request failed because it would exceed one of the Secrets Manager quotas."}
 	case q.MoveToVersionID == "" && q.VersionStage == Current:
 		return nil, &refusal{400, "InvalidParameterException", "You can't remove the AWSCURRENT staging label without moving it."}
 	}

@@ -58,6 +58,7 @@ type secret struct {
 	nextRotation               time.Time
 	deleted                    time.Time
 	deny                       map[string]string // action → message
+	onlyLabels                 []string          // that may be moved; nil for all
 	kms                        KMS
 
 	before   past

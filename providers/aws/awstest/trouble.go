@@ -67,8 +67,25 @@ func (s *Server) Deny(arn string, actions ...string) {
 	})
 }
 
-// Allow takes back what Deny did.
-func (s *Server) Allow(arn string) { s.with(arn, func(x *secret) { clear(x.deny) }) }
+// OnlyLabels refuses to move any other label of a secret, to everybody, as a
+// policy with a condition on secretsmanager:VersionStage does.
+func (s *Server) OnlyLabels(arn string, labels ...string) {
+	s.with(arn, func(x *secret) { x.onlyLabels = labels })
+}
+
+// Allow takes back what Deny and OnlyLabels did.
+func (s *Server) Allow(arn string) {
+	s.with(arn, func(x *secret) {
+		clear(x.deny)
+		x.onlyLabels = nil
+	})
+}
+
+// unpermitted words that no identity-based policy allows an action.
+func (x *secret) unpermitted(k Key, q request) *refusal {
+	return &refusal{400, "AccessDeniedException", "User: " + k.principal() + " is not authorized to perform: secretsmanager:" + q.action +
+		" on resource: " + x.arn + " because no identity-based policy allows the secretsmanager:" + q.action + " action"}
+}
 
 // SetKMS sets the state of a secret's KMS key. Only reading a value needs it.
 func (s *Server) SetKMS(arn string, k KMS) { s.with(arn, func(x *secret) { x.kms = k }) }

@@ -18,6 +18,8 @@ type version struct {
 	id               string
 	value            string
 	attributes       Attributes
+	contentType      string
+	tags             map[string]string
 	created, updated time.Time
 }
 

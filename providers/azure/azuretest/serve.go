@@ -83,7 +83,7 @@ func (s *Server) serve(r *http.Request) (*answer, error) {
 	if part == Tokens {
 		result, no = s.identity(r, host, body, no, &note)
 	} else {
-		result, no = s.data(r, host, no, a, &note)
+		result, no = s.data(r, host, body, no, a, &note)
 	}
 	if throttled && after > 0 {
 		a.header.Set("Retry-After", strconv.Itoa(after))
@@ -135,7 +135,7 @@ func wait(r *http.Request, latency time.Duration, hang bool) {
 
 // data is Key Vault. Who asks is found out first, then whether the network may,
 // then whether the caller may, then what is there.
-func (s *Server) data(r *http.Request, host string, no *refusal, a *answer, note *Request) (any, *refusal) {
+func (s *Server) data(r *http.Request, host string, body []byte, no *refusal, a *answer, note *Request) (any, *refusal) {
 	path := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	if len(path) >= 2 && path[0] == "secrets" {
 		note.Secret, note.Action = path[1], "get"
@@ -145,6 +145,9 @@ func (s *Server) data(r *http.Request, host string, no *refusal, a *answer, note
 			note.Page, _ = strconv.Atoi(r.URL.Query().Get("$skiptoken"))
 		case len(path) == 3:
 			note.Version = path[2]
+			if r.Method == http.MethodPatch {
+				note.Action = "update"
+			}
 		}
 	}
 	t, ok := s.bearer(r, host)
@@ -159,7 +162,7 @@ func (s *Server) data(r *http.Request, host string, no *refusal, a *answer, note
 	if no := s.firewall.refusal(t); no != nil {
 		return nil, no
 	}
-	if r.Method != http.MethodGet || note.Action == "" || len(path) > 3 || r.URL.Query().Get("api-version") == "" {
+	if r.Method != http.MethodGet && note.Action != "update" || note.Action == "" || len(path) > 3 || r.URL.Query().Get("api-version") == "" {
 		return nil, &refusal{400, "BadParameter", "", "The request URI contains an invalid name."}
 	}
 	x := s.vaults[host][strings.ToLower(note.Secret)]
@@ -169,8 +172,11 @@ func (s *Server) data(r *http.Request, host string, no *refusal, a *answer, note
 	if x == nil || x.deleted {
 		return nil, notFound(strings.Join(path[1:], "/"))
 	}
-	if note.Action == "list" {
+	switch note.Action {
+	case "list":
 		return s.list(host, x, note.Page)
+	case "update":
+		return s.update(host, x, note.Version, body)
 	}
 	return s.get(host, x, note.Version)
 }
@@ -233,5 +239,12 @@ func (s *Server) item(host string, x *secret, v version) map[string]any {
 		s.foreign--
 		name = "of-somebody-else"
 	}
-	return map[string]any{"id": "https://" + host + "/secrets/" + name + "/" + v.id, "attributes": attributes, "tags": map[string]string{}}
+	item := map[string]any{"id": "https://" + host + "/secrets/" + name + "/" + v.id, "attributes": attributes}
+	if len(v.tags) > 0 {
+		item["tags"] = v.tags
+	}
+	if v.contentType != "" {
+		item["contentType"] = v.contentType
+	}
+	return item
 }

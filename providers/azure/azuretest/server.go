@@ -59,7 +59,7 @@ type Options struct {
 type Request struct {
 	Time    time.Time
 	Host    string
-	Action  string // "list", "get", "token", "discovery", "machine", or "" for none of these
+	Action  string // "list", "get", "update", "token", "discovery", "machine", or "" for none of these
 	Secret  string // as asked for
 	Version string // as asked for
 	Page    int    // of a list, from 0

@@ -110,7 +110,7 @@ const (
 	ByAccessPolicy // the same with the code AccessDenied
 )
 
-// Deny refuses operations on a secret, "get" or "list", to everybody. Several
+// Deny refuses operations on a secret, "get", "list" or "update", to everybody. Several
 // add up; Allow takes them all back.
 func (s *Server) Deny(vault, name string, by Denial, operations ...string) {
 	s.with(vault, name, func(x *secret) {
@@ -133,12 +133,15 @@ func caller(t token) string {
 func (d Denial) refusal(t token, vault, name, operation string) *refusal {
 	short, _, _ := strings.Cut(vault, ".")
 	if d == ByRole {
-		action := map[string]string{"get": "getSecret", "list": "readMetadata"}[operation]
+		action := map[string]string{"get": "getSecret", "list": "readMetadata", "update": "update"}[operation]
 		return &refusal{403, "Forbidden", "ForbiddenByRbac", fmt.Sprintf("Caller is not authorized to perform action on resource.\r\n"+
 			"If role assignments, deny assignments or role definitions were changed recently, please observe propagation time.\r\n"+
 			"Caller: %s\r\nAction: 'Microsoft.KeyVault/vaults/secrets/%s/action'\r\n"+
 			"Resource: '/subscriptions/0/resourcegroups/rg/providers/microsoft.keyvault/vaults/%s/secrets/%s'\r\n"+
 			"Assignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: null \r\nVault: %s;location=westeurope\r\n", caller(t), action, short, name, short)}
+	}
+	if operation == "update" {
+		operation = "set" // one permission for both
 	}
 	inner := "ForbiddenByPolicy"
 	if d == ByAccessPolicy {

@@ -67,6 +67,8 @@ func (s *Server) record(ctx context.Context, method string, in any) int {
 		r.Name = in.GetParent()
 	case interface{ GetResource() string }:
 		r.Name = in.GetResource()
+	case interface{ GetSecret() *pb.Secret }:
+		r.Name = in.GetSecret().GetName()
 	}
 	if in, ok := in.(interface{ GetFilter() string }); ok {
 		r.Filter = in.GetFilter()
@@ -115,9 +117,11 @@ func (s *Server) answer(ctx context.Context, method string, in any, next grpc.Un
 	return out, no, false
 }
 
-// rename gives the versions in an answer other names.
+// rename gives the secret, or the versions, in an answer other names.
 func rename(out any, f func(string) string) {
 	switch out := out.(type) {
+	case *pb.Secret:
+		out.Name = f(out.GetName())
 	case *pb.SecretVersion:
 		out.Name = f(out.GetName())
 	case *pb.AccessSecretVersionResponse:
@@ -278,24 +282,6 @@ func (s *Server) AccessSecretVersion(_ context.Context, in *pb.AccessSecretVersi
 		payload.DataCrc32C = nil
 	}
 	return &pb.AccessSecretVersionResponse{Name: x.versionName(n), Payload: payload}, nil
-}
-
-// GetSecret implements the API.
-func (s *Server) GetSecret(_ context.Context, in *pb.GetSecretRequest) (*pb.Secret, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	x, err := s.find(in.GetName(), "secretmanager.secrets.get", in.GetName())
-	if err != nil {
-		return nil, err
-	}
-	out := &pb.Secret{Name: x.name, CreateTime: timestamppb.New(x.created)}
-	if !x.expires.IsZero() {
-		out.Expiration = &pb.Secret_ExpireTime{ExpireTime: timestamppb.New(x.expires)}
-	}
-	if !x.nextRotation.IsZero() {
-		out.Rotation = &pb.Rotation{NextRotationTime: timestamppb.New(x.nextRotation)}
-	}
-	return out, nil
 }
 
 // TestIamPermissions implements the API: it needs no permission itself, and of a

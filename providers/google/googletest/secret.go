@@ -32,6 +32,8 @@ type secret struct {
 	expires      time.Time
 	nextRotation time.Time
 	deny         map[string]bool // permissions
+	annotations  map[string]string
+	updates      int // which the etag counts
 
 	before map[int64]version
 	lists  lag
@@ -221,6 +223,25 @@ func (s *Server) SetExpiry(name string, at time.Time) {
 func (s *Server) SetNextRotation(name string, at time.Time) {
 	s.with(name, func(x *secret) { x.nextRotation = at })
 }
+
+// Annotate replaces the secret's annotations, as somebody else does.
+func (s *Server) Annotate(name string, all map[string]string) {
+	s.with(name, func(x *secret) { x.annotate(all) })
+}
+
+func (x *secret) annotate(all map[string]string) {
+	x.annotations = maps.Clone(all)
+	x.updates++
+}
+
+// Annotations gives the secret's annotations.
+func (s *Server) Annotations(name string) (all map[string]string) {
+	s.with(name, func(x *secret) { all = maps.Clone(x.annotations) })
+	return all
+}
+
+// etag is that of the secret, not of a version.
+func (x *secret) etag() string { return fmt.Sprintf("%q", strconv.Itoa(x.updates)) }
 
 // Enabled lists the numbers of the enabled versions, highest first.
 func (s *Server) Enabled(name string) []string {

@@ -22,6 +22,7 @@ type trouble struct {
 	unhang   chan struct{}
 	noFilter bool
 	rename   func(string) string
+	meddle   func() // before the next update; called with the lock
 }
 
 // Throttle refuses the next n calls for want of quota.

@@ -3,6 +3,7 @@ package vaulttest
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -25,6 +26,8 @@ type secret struct {
 	maxVersions      int
 	deleteAfter      time.Duration
 	custom           map[string]string
+	casRequired      bool // for metadata, as OpenBao has it
+	changes          int  // of the metadata
 
 	// before is how the secret was until the last change; reads that lag see it.
 	before   *secret
@@ -95,11 +98,15 @@ func (s *secret) metadata() map[string]any {
 	for n, v := range s.versions {
 		versions[strconv.Itoa(n)] = v.describe()
 	}
-	return map[string]any{
+	all := map[string]any{
 		"cas_required": false, "created_time": s.created.UTC().Format(time.RFC3339Nano), "current_version": s.current,
 		"custom_metadata": s.custom, "delete_version_after": s.deleteAfter.String(), "max_versions": s.maxVersions,
 		"oldest_version": s.oldest, "updated_time": s.updated.UTC().Format(time.RFC3339Nano), "versions": versions,
 	}
+	if s.casRequired {
+		all["metadata_cas_required"], all["current_metadata_version"] = true, s.changes
+	}
+	return all
 }
 
 // read is the answer to GET data/, and its status.
@@ -202,6 +209,18 @@ func (s *Server) Rollback(mount, path string, number int) (made int) {
 // (0: ten), after what time a later version is deleted, and remarks.
 func (s *Server) Settings(mount, path string, maxVersions int, deleteAfter time.Duration, custom map[string]string) {
 	s.change(mount, path, func(x *secret) { x.maxVersions, x.deleteAfter, x.custom = maxVersions, deleteAfter, custom })
+}
+
+// Custom gives a secret's remarks.
+func (s *Server) Custom(mount, path string) (custom map[string]string) {
+	s.change(mount, path, func(x *secret) { custom = maps.Clone(x.custom) })
+	return custom
+}
+
+// RequireMetadataCAS makes the server an OpenBao that takes changes of this
+// secret's metadata only from who has read it before.
+func (s *Server) RequireMetadataCAS(mount, path string) {
+	s.change(mount, path, func(x *secret) { x.casRequired, x.changes = true, 1 })
 }
 
 // Newest gives the number of the newest version, 0 if there is none.

@@ -55,6 +55,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(err)
 	}
+	if a.status == http.StatusNoContent {
+		body = nil
+	}
 	if a.status == http.StatusTemporaryRedirect {
 		w.Header().Set("Location", t.redirect+r.URL.RequestURI())
 	}
@@ -177,7 +180,7 @@ func (s *Server) mountOf(namespace, path string) *mount {
 
 // engine is a request to a secrets engine: policies first, then the route.
 func (s *Server) engine(tok token, namespace, path string, r *http.Request, body map[string]json.RawMessage) reply {
-	capability := map[string]string{http.MethodGet: "read", http.MethodPut: "update", http.MethodPost: "update"}[r.Method]
+	capability := map[string]string{http.MethodGet: "read", http.MethodPut: "update", http.MethodPost: "update", http.MethodPatch: "patch"}[r.Method]
 	if !tok.may(capability, path) && !(capability == "update" && tok.may("create", path)) {
 		return denied
 	}
@@ -190,11 +193,17 @@ func (s *Server) engine(tok token, namespace, path string, r *http.Request, body
 	switch {
 	case m.kind != "kv":
 		return refuse(http.StatusNotFound, "1 error occurred:\n\t* unsupported path\n\n")
+	case r.Method == http.MethodPatch && (m.version == 1 || kind != "metadata" || s.noPatch):
+		return refuse(http.StatusMethodNotAllowed, "1 error occurred:\n\t* unsupported operation\n\n")
 	case m.version == 1:
 		return readV1(m, rest)
 	case kind == "metadata" && r.Method == http.MethodGet:
 		if x := m.secrets[name]; x != nil {
 			return reply{http.StatusOK, map[string]any{"request_id": "1", "data": x.seen().metadata()}}
+		}
+	case kind == "metadata" && r.Method == http.MethodPatch:
+		if x := m.secrets[name]; x != nil {
+			return s.patch(x, r.Header.Get("Content-Type"), body)
 		}
 	case kind == "data" && r.Method == http.MethodGet:
 		if x := m.secrets[name]; x != nil {

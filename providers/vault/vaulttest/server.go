@@ -23,6 +23,8 @@ type Server struct {
 	trouble   trouble
 	requests  []Request
 	logins    int
+	noPatch   bool
+	meddle    func() // before the next patch; called with the lock
 
 	http *httptest.Server
 }
