@@ -257,7 +257,7 @@ func TestFiftyDestinationsCostOneListAndFiftyPatches(t *testing.T) {
 	t.Parallel()
 	const n, rate = 50, 15 // Planet's 3 a second would take 17 s: see the benchmark
 	w := newWorld(t, perSecond(rate), func(o *planettest.Options) { o.Quota = n })
-	w.account = fmt.Sprintf("requests_per_second = %d\njitter_allowance = \"600ms\"", rate)
+	w.account = fmt.Sprintf("requests_per_second = %d\njitter_allowance = \"600ms\"\ndependents_interval = \"0s\"", rate)
 	for i := range n {
 		w.add(fmt.Sprintf("quota-%02d", i), renamed)
 	}
