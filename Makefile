@@ -1,12 +1,12 @@
 # Everything that is done to rotatord by hand. "make help" lists it.
 .DEFAULT_GOAL := help
-.PHONY: help test lint build demo fuzz bench man docker clean
+.PHONY: help test lint build demo fuzz bench deliveries probe-matrix man docker clean
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 10s
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 test: ## all tests, with the race detector, of the nested module too
 	@scripts/test $(TESTFLAGS)
@@ -30,6 +30,14 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 
 bench: ## all benchmarks
 	@go test -run '^$$' -bench . -benchmem ./...
+
+ROTATIONS ?= 10000
+
+deliveries: ## deliveries through ROTATIONS (10000) simulated rotations, and what fails without the gate
+	@go test -count=1 -timeout 3h -run '^(TestNoDeliveryFails|TestDeliveries.*|TestEveryLeftover.*)$$' -v ./rotation -rotations $(ROTATIONS)
+
+probe-matrix: ## docs/probe-matrix.md anew, from what the servers of integration/ answer
+	@cd integration && go test -count=1 -run '^TestProbeMatrix$$' . -update
 
 man: ## man pages of all verbs, in man/
 	@go run ./cmd/rotatord man man

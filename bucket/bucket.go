@@ -34,7 +34,9 @@ type Bucket interface {
 	// a missing permission and an unknown key look alike. A missing object is
 	// KindNotFound, or KindDenied where the credential may not list.
 	Get(ctx context.Context, key string) (Object, error)
-	// Delete removes one object. Deleting what is not there is no error.
+	// Delete removes one object. Deleting what is not there is no error, but to
+	// one who may not delete at all: that is KindDenied, whose [Error.Object] says
+	// whether the object is there, where the credential may see it.
 	Delete(ctx context.Context, key string) error
 }
 

@@ -15,7 +15,7 @@ const (
 	OpPut    Op = "put"
 	OpGet    Op = "get"
 	OpDelete Op = "delete"
-	OpList   Op = "list" // of a Lister
+	OpList   Op = "list" // of a Lister or a Versioner
 )
 
 // Kind says why a request to a bucket did not succeed, in the words that
@@ -57,6 +57,31 @@ func (k Kind) Refused() bool {
 	return k == KindDenied || k == KindBadCredential || k == KindNoBucket || k == KindWrongRegion
 }
 
+// Presence is what a refusal has shown of the object itself.
+type Presence string
+
+const (
+	// PresenceUnknown: nothing is known.
+	PresenceUnknown Presence = ""
+	// PresenceThere: an object of that key is in the bucket. A put can be denied
+	// because of it: at Google replacing needs the permission to delete.
+	PresenceThere Presence = "there"
+	// PresenceGone: there is no object of that key, so that whoever may not
+	// delete it need not either.
+	PresenceGone Presence = "gone"
+)
+
+// PresenceFrom says what the outcome of a Get tells of the object.
+func PresenceFrom(err error) Presence {
+	switch KindOf(err) {
+	case "":
+		return PresenceThere
+	case KindNotFound:
+		return PresenceGone
+	}
+	return PresenceUnknown
+}
+
 // Error is what every Bucket method fails with. It holds nothing of the
 // credential, of signed headers or of a URL's query.
 type Error struct {
@@ -65,6 +90,10 @@ type Error struct {
 	// Permission is the missing permission in the provider's own terms
 	// ("s3:DeleteObject"), for KindDenied.
 	Permission string
+	// Object tells what is known of the object where a put or a delete was
+	// KindDenied: a delete that is denied looks once whether there is anything to
+	// delete, as far as the credential may see that.
+	Object Presence
 	// Code is the server's own error code ("AccessDenied"), if it sent one.
 	Code string
 	// Status is the HTTP status, 0 without an answer.

@@ -44,6 +44,9 @@ type Config struct {
 	// start.
 	Warnings Problems `toml:"-"`
 
+	// Reload is when the configuration is read anew.
+	Reload Reload `toml:"reload"`
+
 	Store  Store  `toml:"store"`
 	Log    Log    `toml:"log"`
 	Admin  Admin  `toml:"admin"`
@@ -99,6 +102,13 @@ type Store struct {
 	Dir string `toml:"dir"`
 	// History is how long finished rotations are kept.
 	History Duration `toml:"history" min:"1h" max:"3650d"`
+}
+
+// Reload says when a running daemon reads its configuration anew. SIGHUP always
+// has it do so.
+type Reload struct {
+	// Watch is how often its files are looked at for changes; 0 for never.
+	Watch Duration `toml:"watch" min:"0s" max:"1h"`
 }
 
 // Log says what is logged, and how.

@@ -24,6 +24,7 @@ const (
 // depends on the environment, see [StateDir].
 func Default() Config {
 	return Config{
+		Reload: Reload{Watch: Duration(5 * time.Second)},
 		Store:  Store{History: Duration(90 * 24 * time.Hour)},
 		Log:    Log{Level: "info", Format: "auto"},
 		Admin:  Admin{Listen: "127.0.0.1:9464"},

@@ -260,7 +260,6 @@ func sayVersions(t *testing.T, b bucket.Bucket) string {
 // TestProbeMatrix holds docs/probe-matrix.md against what is so; with -update it
 // writes it anew.
 func TestProbeMatrix(t *testing.T) {
-	t.Parallel()
 	worlds := []world{
 		s3World(bucket.TypeAmazonS3), s3World(bucket.TypeS3Compatible), s3World(bucket.TypeOracleCloudStorage), googleWorld(), azureWorld(t),
 	}

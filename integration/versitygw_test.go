@@ -33,9 +33,8 @@ func TestBucketsOfARealGateway(t *testing.T) {
 			}
 			return open(t, at, k, 0)
 		},
-		Store:      putObject,
-		Objects:    objects,
-		Versioning: func(t *testing.T, on bool) { must(t, setVersioning(t.Context(), bucketName, on)) },
+		Store:   putObject,
+		Objects: objects,
 		Permissions: map[bucket.Op]string{
 			bucket.OpPut: "s3:PutObject", bucket.OpGet: "s3:GetObject", bucket.OpDelete: "s3:DeleteObject",
 			bucket.OpList: "s3:ListBucketVersions",
@@ -43,6 +42,30 @@ func TestBucketsOfARealGateway(t *testing.T) {
 		HiddenMissing: bucket.KindDenied,
 		Canaries:      canaries,
 	})
+}
+
+func TestVersionsOfARealGateway(t *testing.T) {
+	t.Parallel()
+	s := s3World(bucket.TypeS3Compatible).versioned(t)
+	v, ok := s.open(t, s).(bucket.Versioner)
+	if !ok {
+		t.Fatal("it is no bucket.Versioner")
+	}
+	count := func(want int) {
+		t.Helper()
+		if n, err := v.Versions(t.Context(), "x"); n != want || err != nil {
+			t.Errorf("%d versions, %v, want %d", n, err, want)
+		}
+	}
+	count(0)
+	s.put("x")
+	s.put("x")
+	s.put("x.2")
+	count(2)
+	s.remove("x")
+	count(2)
+	s.remove("x")
+	count(2)
 }
 
 func TestPreflightAgainstBucketPolicies(t *testing.T) {

@@ -78,6 +78,9 @@ type Options struct {
 	Targets []string
 	// TargetStates tells how they stand; nil means that nobody knows.
 	TargetStates func() []TargetState
+	// Reload tells how it stands with the configuration; nil where it is never
+	// read anew.
+	Reload func() ReloadState
 	// Version is rotatord's own.
 	Version string
 	// Timeout bounds the reading of the store for one scrape; 0 means 5 s. It
@@ -127,7 +130,7 @@ func New(o Options) (*Metrics, error) {
 		Help:        "Always 1. The labels tell the version of rotatord and the Go release that it was built with.",
 		ConstLabels: prometheus.Labels{"version": clean(o.Version), "goversion": runtime.Version()},
 	}, func() float64 { return 1 })
-	all := slices.Concat(m.counters.all(), m.arrivals.all(), m.announcements.all(), []prometheus.Collector{
+	all := slices.Concat(m.counters.all(), m.arrivals.all(), m.announcements.all(), newReload(o), []prometheus.Collector{
 		build, m.turns, newCollector(o),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	})

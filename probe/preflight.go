@@ -70,13 +70,16 @@ func RunPreflight(ctx context.Context, b bucket.Bucket, o PreflightOptions) Pref
 	if o.ResumeDelete {
 		if err := b.Delete(ctx, o.Key); err != nil {
 			p := judge(bucket.OpDelete, err)
-			p.LeftBehind = true
+			p.LeftBehind = presence(err) != bucket.PresenceGone
 			return p
 		}
 	}
 	if err := b.Put(ctx, o.Key, body); err != nil {
 		p := judge(bucket.OpPut, err)
-		if perhapsDone(err) {
+		switch {
+		case presence(err) == bucket.PresenceThere:
+			p.LeftBehind = true // it was refused because one of ours is there
+		case perhapsDone(err):
 			p.LeftBehind = deniedCleanUp(ctx, b, o.Key)
 		}
 		return p
@@ -100,7 +103,7 @@ func RunPreflight(ctx context.Context, b bucket.Bucket, o PreflightOptions) Pref
 	}
 	if deleteErr != nil {
 		p = worse(p, judge(bucket.OpDelete, deleteErr))
-		p.LeftBehind = true
+		p.LeftBehind = presence(deleteErr) != bucket.PresenceGone
 	}
 	p.GetProven = getErr == nil
 	return p
@@ -155,7 +158,16 @@ func deniedCleanUp(ctx context.Context, b bucket.Bucket, key string) bool {
 	clean, cancel := afterwards(ctx)
 	defer cancel()
 	var e *bucket.Error
-	return errors.As(b.Delete(clean, key), &e) && e.Kind == bucket.KindDenied
+	return errors.As(b.Delete(clean, key), &e) && e.Kind == bucket.KindDenied && e.Object != bucket.PresenceGone
+}
+
+// presence is what a refusal has shown of the object.
+func presence(err error) bucket.Presence {
+	var e *bucket.Error
+	if errors.As(err, &e) {
+		return e.Object
+	}
+	return bucket.PresenceUnknown
 }
 
 // sameBody compares what was read, which may be no more than the beginning.

@@ -100,6 +100,8 @@ type quirks struct {
 	ForgetHeld    bool // a hold is not recorded, so the version is sent again
 	BlindRestore  bool // a version is put back without trying it
 	IgnoreHint    bool // the version that an event spoke of is not waited for
+	IgnoreGrace   bool // the gate does not wait for deliveries that began before
+	BlindGate     bool // the gate takes what is uncertain for certain
 }
 
 // gate lets one look at a time at a destination. It is a channel and not a

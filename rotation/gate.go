@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/probe"
 	"github.com/rotatord/rotatord/store"
 )
 
@@ -95,7 +96,13 @@ func (e *Engine) Gate(ctx context.Context, secret credential.Secret, version str
 		if err != nil {
 			return g, fmt.Errorf("load record of %q: %w", n, err)
 		}
+		if e.quirks.BlindGate {
+			r.Uncertain, r.Inflight, r.Fence = false, nil, nil
+		}
 		g.Destinations = append(g.Destinations, gateOf(r, g.Version, time.Now()))
+	}
+	if e.quirks.IgnoreGrace {
+		grace = 0
 	}
 	g.conclude(time.Now(), grace)
 	return g, nil
@@ -165,6 +172,10 @@ func gateOf(r store.Record, version string, now time.Time) GateDestination {
 	case r.Leftover.NoDelete || r.Leftover.State == "present" && !r.Leftover.OlderThanPush:
 		// One that was there before the push is another matter.
 		d.Verdict, d.Detail = VerdictStuck, "Planet's check left its object behind: the credential may not delete"
+	case r.Accepted.Unproven && r.Leftover.State == string(probe.CannotTell) && r.Leftover.Reason == string(probe.ReasonCredential):
+		d.Verdict, d.Detail = VerdictStuck, "was given it untried, and its bucket does not take it"
+	case r.Accepted.Unproven && !toldOf(r.Leftover):
+		d.Detail = "was given it untried, and its bucket could not be asked since"
 	case !slices.Contains([]store.State{store.StateInSync, store.StatePaused}, why.State):
 		d.Verdict, d.Detail = VerdictStuck, string(why.State)+" "+string(why.Reason)
 		if passing(why.State) {
@@ -174,4 +185,16 @@ func gateOf(r store.Record, version string, now time.Time) GateDestination {
 		d.Verdict = VerdictSafe
 	}
 	return d
+}
+
+// toldOf tells whether the look for a leftover says something of a credential
+// that no preflight has tried: what it may not read it may still write.
+func toldOf(l store.Leftover) bool {
+	switch probe.LeftoverState(l.State) {
+	case probe.Present, probe.Absent, probe.AbsentInferred:
+		return true
+	case probe.CannotTell:
+		return l.Reason == string(probe.ReasonDenied) || l.Reason == string(probe.ReasonNotSupported)
+	}
+	return false
 }

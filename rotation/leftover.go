@@ -153,7 +153,12 @@ func (w *look) glimpseOf(ctx context.Context, s credential.Secret) probe.Sightin
 
 func (w *look) conclude(ctx context.Context, s probe.Sighting) {
 	old := w.rec.Leftover
-	next := probe.Conclude(fromStore(old), s, time.Now(), w.rec.Accepted.Sent, w.d.LeftoverConfirm)
+	acc, asked := w.rec.Accepted, time.Now()
+	next := probe.Conclude(fromStore(old), s, asked, acc.Sent, w.d.LeftoverConfirm)
+	if s.Kind == "" && !acc.FirstSent.IsZero() {
+		// An earlier PATCH of the same version may have left it.
+		next.OlderThanPush = probe.Conclude(fromStore(old), s, asked, acc.FirstSent, w.d.LeftoverConfirm).OlderThanPush
+	}
 	now := toStore(next)
 	now.NoDelete, now.Removal = old.NoDelete, old.Removal
 	if next.State == probe.Present {

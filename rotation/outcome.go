@@ -60,7 +60,7 @@ func (w *look) lostAnswer(version string, sent time.Time) {
 // accepted records the 2xx, then looks at what came with it.
 func (a *attempt) accepted(ctx context.Context, res patcher.Result, sent time.Time) error {
 	r := &a.rec
-	acc := &store.Accepted{Version: a.Version, Sent: sent, At: time.Now(), Unproven: a.unproven, GetProven: a.proven,
+	acc := &store.Accepted{Version: a.Version, Sent: sent, FirstSent: a.firstSent(sent), At: time.Now(), Unproven: a.unproven, GetProven: a.proven,
 		// Until the comparison below is saved, a crash must not lose it.
 		Unchecked: true}
 	if a.restore {
@@ -90,6 +90,20 @@ func (a *attempt) accepted(ctx context.Context, res patcher.Result, sent time.Ti
 	acc.Unchecked = !res.Checked
 	a.lookAfterPush(ctx)
 	return a.save(ctx)
+}
+
+// firstSent is since when Planet's check of this version may have written its
+// object. An earlier PATCH of it may have, and Planet need not check what it
+// holds already.
+func (a *attempt) firstSent(sent time.Time) time.Time {
+	if was := a.rec.Accepted; was != nil && was.Version == a.Version && was.FirstSent.Before(sent) && !was.FirstSent.IsZero() {
+		return was.FirstSent
+	}
+	f := a.rec.Fence
+	if lost := f != nil && f.Version == a.Version; (lost || a.trial.Failures > 0) && a.trial.FirstSeen.Before(sent) {
+		return a.trial.FirstSeen // it was refused or an answer was lost; nothing of it was sent before it was seen
+	}
+	return sent
 }
 
 // checkChanges looks at what else the PATCH changed. Structural parameters are

@@ -120,8 +120,11 @@ type Accepted struct {
 	Version string    `json:"version"`
 	Created time.Time `json:"created,omitzero"` // as the source says
 	Sent    time.Time `json:"sent,omitzero"`    // when the PATCH was sent
-	At      time.Time `json:"at"`               // when Planet answered
-	Adopted bool      `json:"adopted,omitempty"`
+	// FirstSent is when a PATCH of this version may first have been sent: before
+	// Sent if the answers to earlier ones were lost, or it was pushed again.
+	FirstSent time.Time `json:"first_sent,omitzero"`
+	At        time.Time `json:"at"` // when Planet answered
+	Adopted   bool      `json:"adopted,omitempty"`
 	// Unproven: preflight did not pass before the push (off, or advisory and
 	// inconclusive).
 	Unproven bool `json:"unproven,omitempty"`

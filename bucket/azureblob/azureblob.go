@@ -23,7 +23,8 @@
 // unknown, not as denied, since nothing has been said about what Planet may do.
 //
 // A blob that was deleted from a container with soft delete or versions is gone
-// for a Get. What Azure keeps of it is not looked for.
+// for a Get. Versions counts what a container with versions keeps of it; what
+// soft delete keeps is not looked for.
 //
 // The token is held as a string that can't be cleared; it goes when the Bucket
 // does. Open one for a task and drop it.
@@ -100,8 +101,9 @@ type container struct {
 }
 
 var (
-	_ bucket.Bucket = (*container)(nil)
-	_ bucket.Lister = (*container)(nil)
+	_ bucket.Bucket    = (*container)(nil)
+	_ bucket.Lister    = (*container)(nil)
+	_ bucket.Versioner = (*container)(nil)
 )
 
 func unusable(format string, args ...any) *bucket.Error {

@@ -3,6 +3,7 @@ package azureblob
 import (
 	"bytes"
 	"context"
+	"encoding/xml"
 	"io"
 	"net/http"
 	"strconv"
@@ -158,10 +159,14 @@ func (c *container) Delete(ctx context.Context, key string) error {
 		return err
 	}
 	_, err := c.do(ctx, request{op: bucket.OpDelete, method: http.MethodDelete, key: key, good: []int{http.StatusAccepted}})
-	if err != nil && err.Kind == bucket.KindNotFound {
+	switch {
+	case err == nil, err.Kind == bucket.KindNotFound:
 		return nil
+	case err.Kind == bucket.KindDenied:
+		_, getErr := c.Get(ctx, key)
+		err.Object = bucket.PresenceFrom(getErr)
 	}
-	return asError(err)
+	return err
 }
 
 // List implements bucket.Lister.
@@ -172,6 +177,43 @@ func (c *container) List(ctx context.Context, prefix string) error {
 	}
 	_, err := c.do(ctx, request{op: bucket.OpList, method: http.MethodGet, query: query, good: []int{http.StatusOK}})
 	return asError(err)
+}
+
+// versionsPage is how many versions one page holds, and maxVersions bounds what
+// is read of it: Azure tells some 1,500 bytes of each.
+const (
+	versionsPage = 1000
+	maxVersions  = 4 << 20
+)
+
+// Versions implements bucket.Versioner. It needs the permission to list and no
+// other. A list is in the order of names, so that of all that begin with this
+// one it comes first. A deleted blob has no mark in it: what was current before
+// is an older version then. Snapshots are not asked for.
+func (c *container) Versions(ctx context.Context, key string) (int, error) {
+	if err := named(bucket.OpList, key); err != nil {
+		return 0, err
+	}
+	a, err := c.do(ctx, request{op: bucket.OpList, method: http.MethodGet, read: maxVersions, good: []int{http.StatusOK},
+		query: "restype=container&comp=list&include=versions&maxresults=" + strconv.Itoa(versionsPage) + "&prefix=" + escape(key, "") + "&"})
+	if err != nil {
+		return 0, err
+	}
+	var list struct {
+		XMLName xml.Name `xml:"EnumerationResults"`
+		Names   []string `xml:"Blobs>Blob>Name"`
+	}
+	if xml.Unmarshal(bytes.TrimPrefix(a.body, []byte("\xef\xbb\xbf")), &list) != nil { // the error quotes its input
+		return 0, &bucket.Error{Op: bucket.OpList, Kind: bucket.KindUnknown, Status: a.status, ServerTime: a.date(),
+			Message: "the answer is no list of blobs; check the endpoint, and proxies on the way"}
+	}
+	n := 0
+	for _, name := range list.Names {
+		if name == key {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // named refuses what would address the container instead of a blob.

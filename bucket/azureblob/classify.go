@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,8 +67,14 @@ func (c *container) classify(op bucket.Op, a answer) *bucket.Error {
 		v = verdictOfStatus(op, a, e.Code != "")
 	}
 	e.Kind, e.Message, e.Permission = v.kind, v.say, v.permission
+	if op == bucket.OpPut && slices.Contains(replacing, e.Code) {
+		e.Object = bucket.PresenceThere
+	}
 	return e
 }
+
+// replacing are the codes of a put that say that there is a blob already.
+var replacing = []string{"UnauthorizedBlobOverwrite", "BlobImmutableDueToPolicy", "BlobImmutableDueToLegalHold"}
 
 // letters are the SAS permissions that each operation needs.
 var letters = map[bucket.Op]string{bucket.OpPut: "SAS w", bucket.OpGet: "SAS r", bucket.OpDelete: "SAS d", bucket.OpList: "SAS l"}
@@ -202,6 +209,10 @@ func (c *container) unauthenticated(a answer, f fault) verdict {
 		return v
 	}
 	if v.say = c.sas.timesAt(a.date()); v.say != "" {
+		return v
+	}
+	if c.sas.end.IsZero() && !c.sas.policy {
+		v.say = "the token has no end (se) that can be read, and no stored access policy (si) that could have one"
 		return v
 	}
 	v.say = "the token is not accepted: signed with a key that is not, or no longer, one of the account's, or for another container"

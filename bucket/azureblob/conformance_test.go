@@ -98,8 +98,9 @@ func harness(srv *azureblobtest.Server, make func([]byte, string, string) string
 			}
 			return opened(t, transport(t), here, sas)
 		},
-		Store:   func(_ *testing.T, key string, body []byte) { srv.PutBlob(account, name, key, body) },
-		Objects: func(*testing.T) []string { return srv.Blobs(account, name) },
+		Store:      func(_ *testing.T, key string, body []byte) { srv.PutBlob(account, name, key, body) },
+		Objects:    func(*testing.T) []string { return srv.Blobs(account, name) },
+		Versioning: func(_ *testing.T, on bool) { srv.SetVersioning(account, name, on) },
 		Permissions: map[bucket.Op]string{
 			bucket.OpPut: "SAS w", bucket.OpGet: "SAS r", bucket.OpDelete: "SAS d", bucket.OpList: "SAS l",
 		},

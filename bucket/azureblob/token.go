@@ -60,7 +60,7 @@ func parseToken(b []byte) (*token, error) {
 			if at, ok := parseTime(value); ok && at.After(t.start) {
 				t.start = at
 			}
-		case "comp", "restype", "prefix", "maxresults", "snapshot", "versionid", "timeout":
+		case "comp", "restype", "prefix", "maxresults", "include", "snapshot", "versionid", "timeout":
 			return nil, unusable("the credential's sas_token holds parameters that belong to a request and not to a token, such as comp or restype")
 		}
 	}

@@ -214,6 +214,8 @@ func TestWhatIsWrongWithATokenIsTold(t *testing.T) {
 		{"by a stored policy that was revoked, though it says its own end", values(func(v *azureblobtest.Values) { v.Policy = "p" }),
 			func(s *azureblobtest.Server) { s.RemovePolicy(account, name, "p") }, bucket.OpGet,
 			"get object: bad credential: AuthenticationFailed [HTTP 403]: the token is not accepted: its stored access policy (si) is gone or over, or it was signed with a key that is no longer one of the account's"},
+		{"without an end, and without a policy that has one", values(func(v *azureblobtest.Values) { v.End = time.Time{} }), nil, bucket.OpGet,
+			"get object: bad credential: AuthenticationFailed [HTTP 403]: the token has no end (se) that can be read, and no stored access policy (si) that could have one"},
 		{"by a key that was replaced", values(func(*azureblobtest.Values) {}), func(s *azureblobtest.Server) { s.SetKeys(account, []byte("new"), []byte("other")) }, bucket.OpList,
 			"list object: bad credential: AuthenticationFailed [HTTP 403]: the token was signed with a key that is not, or no longer, one of the account's, or for another container"},
 		{"by the account's second key", values(func(*azureblobtest.Values) {}), func(s *azureblobtest.Server) { s.SetKeys(account, []byte("new"), key) }, bucket.OpList, ""},

@@ -167,9 +167,8 @@ func targetOf(r *http.Request) target {
 	switch {
 	case to.bucket == "" || r.Header.Get("X-Amz-Copy-Source") != "":
 	case to.key == "":
-		if (r.Method == http.MethodGet || r.Method == http.MethodHead) && onlyQuery(r, "x-id", "list-type", "prefix",
-			"delimiter", "max-keys", "continuation-token", "start-after", "encoding-type", "fetch-owner", "marker") {
-			to.action = List
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			to.action = listing(r)
 		}
 	case !onlyQuery(r, "x-id"):
 	case r.Method == http.MethodGet, r.Method == http.MethodHead:
@@ -180,6 +179,20 @@ func targetOf(r *http.Request) target {
 		to.action = Delete
 	}
 	return to
+}
+
+// listing is what a request for a bucket itself asks for: its objects, or its
+// versions.
+func listing(r *http.Request) Action {
+	switch {
+	case onlyQuery(r, "x-id", "list-type", "prefix", "delimiter", "max-keys", "continuation-token", "start-after",
+		"encoding-type", "fetch-owner", "marker"):
+		return List
+	case r.URL.Query().Has("versions") && onlyQuery(r, "versions", "prefix", "delimiter", "max-keys", "key-marker",
+		"version-id-marker", "encoding-type"):
+		return ListVersions
+	}
+	return ""
 }
 
 // onlyQuery tells whether a request has no other query parameters than these:

@@ -26,6 +26,9 @@ const (
 	Get    Action = "s3:GetObject"
 	Delete Action = "s3:DeleteObject"
 	List   Action = "s3:ListBucket"
+	// ListVersions is to list the versions of a bucket that keeps them, for
+	// which List is not enough.
+	ListVersions Action = "s3:ListBucketVersions"
 )
 
 // Key is an access key and what it may do.
@@ -98,6 +101,17 @@ func (s *Server) SetRegion(bucket, region string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.regions[bucket] = region
+}
+
+// SetVersioning lets a bucket keep versions from now on: what is replaced stays
+// as an older version, and a delete puts a mark on top of what was there. Once
+// on, it can be suspended and not ended. A bucket that is not there stays so.
+func (s *Server) SetVersioning(bucket string, on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	to := gofakes3.VersioningConfiguration{}
+	to.SetEnabled(on)
+	_ = s.backend.SetVersioningConfiguration(bucket, to) // the one error it has here is "no such bucket"
 }
 
 // AddKey adds a key, or replaces the one of the same ID.

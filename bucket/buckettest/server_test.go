@@ -148,6 +148,8 @@ func TestPermissions(t *testing.T) {
 		{"delete of what is missing", "DELETE", "/b/none", []buckettest.Action{d}, 204, ""},
 		{"list", "GET", "/b?list-type=2", []buckettest.Action{l}, 200, ""},
 		{"list denied", "GET", "/b?list-type=2", []buckettest.Action{p, g, d}, 403, "AccessDenied"},
+		{"list of versions", "GET", "/b?versions=&prefix=t", []buckettest.Action{buckettest.ListVersions}, 200, ""},
+		{"list of versions denied", "GET", "/b?versions=&prefix=t", []buckettest.Action{p, g, d, l}, 403, "AccessDenied"},
 		{"a bucket of others", "GET", "/others/there", []buckettest.Action{p, g, d, l}, 403, "AccessDenied"},
 		{"a missing bucket", "GET", "/none/there", []buckettest.Action{p, g, d, l}, 404, "NoSuchBucket"},
 		{"many deletes at once are another operation", "POST", "/b?delete=", []buckettest.Action{p, g, d, l}, 501, "NotImplemented"},

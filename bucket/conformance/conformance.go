@@ -42,8 +42,11 @@ type Harness struct {
 	// the bucket.Bucket under test. Objects need not be in order.
 	Store   func(t *testing.T, key string, body []byte)
 	Objects func(t *testing.T) []string
+	// Versioning lets that bucket keep versions, or keep none from now on. Nil
+	// where the server can't; its case is skipped then.
+	Versioning func(t *testing.T, on bool)
 	// Permissions are the provider's names for what each operation needs; of
-	// OpList only where the buckets are a bucket.Lister.
+	// OpList only where the buckets are a bucket.Lister or a bucket.Versioner.
 	Permissions map[bucket.Op]string
 	// HiddenMissing is what getting a missing object is for Planets, who may
 	// not list: KindDenied for S3, KindNotFound where the two don't hang
@@ -78,6 +81,8 @@ func Test(t *testing.T, h Harness) {
 		{"an ended context ends the request", s.canceled},
 		{"several goroutines may use one bucket", s.concurrent},
 		{"a bucket that can list tells whether it may", s.lister},
+		{"a delete that is denied tells whether there is an object", s.presence},
+		{"a bucket that can count versions does", s.versions},
 	} {
 		t.Run(test.name, test.run)
 	}

@@ -72,7 +72,11 @@ type verdict struct {
 	say        string
 }
 
-const sayNotGoogles = "the answer is none of Google's; check the endpoint, and proxies on the way"
+const (
+	sayNotGoogles = "the answer is none of Google's; check the endpoint, and proxies on the way"
+	sayRetention  = "a retention policy keeps the object; it can't be deleted or replaced yet, whatever the permissions"
+	sayHold       = "a hold keeps the object; it can't be deleted or replaced, whatever the permissions"
+)
 
 // classify makes the error of an answer that is no success. Source of the
 // reasons: "HTTP status and error codes for JSON" in Google's documents of
@@ -80,8 +84,12 @@ const sayNotGoogles = "the answer is none of Google's; check the endpoint, and p
 func classify(op bucket.Op, got reply) *bucket.Error {
 	r := refusalOf(got)
 	v := judge(op, r)
-	return &bucket.Error{Op: op, Kind: v.kind, Permission: v.permission, Code: knownCode(r.reason),
+	e := &bucket.Error{Op: op, Kind: v.kind, Permission: v.permission, Code: knownCode(r.reason),
 		Status: got.status, Message: v.say, ServerTime: got.date}
+	if op == bucket.OpPut && (v.permission == permissionOf(bucket.OpDelete) || v.say == sayRetention || v.say == sayHold) {
+		e.Object = bucket.PresenceThere // a put of what is not there is refused for none of these
+	}
+	return e
 }
 
 func judge(op bucket.Op, r refusal) verdict {
@@ -156,9 +164,9 @@ func judgeForbidden(op bucket.Op, r refusal) verdict {
 	case has("IP filtering", "ip_filter"):
 		return verdict{bucket.KindUnknown, "", "the bucket's IP filter refuses requests from here; those of Planet's may be judged differently"}
 	case r.reason == "retentionPolicyNotMet", has("retention policy", "object retention", "retention configuration"):
-		return verdict{bucket.KindDenied, "", "a retention policy keeps the object; it can't be deleted or replaced yet, whatever the permissions"}
+		return verdict{bucket.KindDenied, "", sayRetention}
 	case r.reason == "objectUnderActiveHold", has("active hold", "active Event-Based hold", "active Temporary hold"):
-		return verdict{bucket.KindDenied, "", "a hold keeps the object; it can't be deleted or replaced, whatever the permissions"}
+		return verdict{bucket.KindDenied, "", sayHold}
 	case r.reason == "accountDisabled", r.reason == "BILLING_DISABLED", has("billing account", "billing to be enabled"):
 		return verdict{bucket.KindDenied, "", "billing is disabled for the bucket's project"}
 	case r.reason == "accessNotConfigured", r.reason == "SERVICE_DISABLED":
@@ -184,13 +192,15 @@ func permissionOf(op bucket.Op) string {
 		return "storage.objects.get"
 	case bucket.OpDelete:
 		return "storage.objects.delete"
+	case bucket.OpList:
+		return "storage.objects.list"
 	}
 	return ""
 }
 
 // judgeNotFound tells a missing object from a missing bucket.
 func judgeNotFound(op bucket.Op, r refusal) verdict {
-	missing := op == bucket.OpPut // there is nothing else that a put could miss
+	missing := op == bucket.OpPut || op == bucket.OpList // there is nothing else that these could miss
 	if !strings.HasPrefix(r.message, "No such object") && strings.Contains(r.message, "bucket") {
 		missing = true
 	}

@@ -24,9 +24,11 @@
 // Two habits of Google's matter to whoever reads the errors. Replacing an
 // object needs storage.objects.delete beside storage.objects.create: where an
 // object was left behind, a key without that permission is refused at its next
-// put and not only at the delete. Planet's own check fails so too. And to those who may
+// put and not only at the delete. Planet's own check fails so too. The error says
+// then that an object is there (bucket.PresenceThere). And to those who may
 // not list, an object that is not there may answer 403, as if reading it were
-// forbidden.
+// forbidden: whoever may neither list nor delete can't tell whether there is
+// anything left to delete, and such a delete is denied for ever.
 //
 // What Google says in an error may hold names of accounts, and a server that
 // is none of Google's may say anything. An error of this package is built from
@@ -46,6 +48,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -115,6 +118,11 @@ type gcsBucket struct {
 	// replace it, and puts it back. A mutex would make a virtual clock wait.
 	token chan token
 }
+
+var (
+	_ bucket.Bucket    = (*gcsBucket)(nil)
+	_ bucket.Versioner = (*gcsBucket)(nil)
+)
 
 func open(o Options, at bucket.Location, with credential.Parameters) (bucket.Bucket, error) {
 	if at.Type != bucket.TypeGoogleCloudStorage {
@@ -211,6 +219,12 @@ func (b *gcsBucket) urlOf(key, query string) string {
 
 func (b *gcsBucket) uploadURL(key string) string {
 	return b.endpoint + "/upload/storage/v1/b/" + url.PathEscape(b.name) + "/o?uploadType=media&name=" + escapeKey(key)
+}
+
+// listURL asks for the names of one page of versions.
+func (b *gcsBucket) listURL(prefix string) string {
+	return b.endpoint + "/storage/v1/b/" + url.PathEscape(b.name) + "/o?versions=true&maxResults=" + strconv.Itoa(versionsPage) +
+		"&fields=kind%2Citems%2Fname&prettyPrint=false&prefix=" + escapeKey(prefix)
 }
 
 // escapeKey writes a name so that it survives both in a path and in a query:

@@ -116,8 +116,54 @@ func (b *gcsBucket) Delete(ctx context.Context, key string) error {
 		// Deleting needs no permission to list. One who may delete and lacks that
 		// one is being told, in Google's way, not even whether the object is there.
 		return nil
+	case e.Kind == bucket.KindDenied:
+		_, err := b.Get(ctx, key)
+		e.Object = bucket.PresenceFrom(err)
 	}
 	return e
+}
+
+// versionsPage is how many versions one page holds, the most that Google gives,
+// and maxVersions bounds what is read of it.
+const (
+	versionsPage = 1000
+	maxVersions  = 2 << 20
+)
+
+// Versions implements bucket.Versioner. It needs storage.objects.list. A list
+// is in the order of names, so that of all that begin with this one it comes
+// first. Google keeps no mark of a deletion, and what soft delete keeps is not
+// in this list.
+func (b *gcsBucket) Versions(ctx context.Context, key string) (int, error) {
+	call, cancel := context.WithTimeout(ctx, b.timeout)
+	defer cancel()
+	r, bearer, e := b.request(ctx, call, bucket.OpList, http.MethodGet, b.listURL(key), nil)
+	if e != nil {
+		return 0, e
+	}
+	got, err := b.send(r, maxVersions)
+	switch {
+	case err != nil:
+		return 0, b.cut(ctx, bucket.OpList, got, err)
+	case got.status != http.StatusOK:
+		return 0, b.refused(bucket.OpList, got, bearer)
+	}
+	var list struct {
+		Kind  string `json:"kind"`
+		Items []struct {
+			Name string `json:"name"`
+		} `json:"items"`
+	}
+	if json.Unmarshal(got.body, &list) != nil || list.Kind != "storage#objects" {
+		return 0, notGoogles(bucket.OpList, got)
+	}
+	n := 0
+	for _, item := range list.Items {
+		if item.Name == key {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // answered sends a request and gives its answer if that is a success.

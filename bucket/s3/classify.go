@@ -88,6 +88,8 @@ func verdictOf(code string) (verdict, bool) {
 		return verdict{bucket.KindServer, "the server failed"}, true
 	case "InvalidBucketName":
 		return verdict{bucket.KindConfig, "the server does not take this name for a bucket's"}, true
+	case "NotImplemented":
+		return verdict{bucket.KindUnknown, "this store does not know requests of this kind"}, true
 	case "InvalidObjectState":
 		return verdict{bucket.KindUnknown, "the object is archived and can't be read"}, true
 	case "RequestTimeout":
@@ -235,6 +237,8 @@ func permission(op bucket.Op, message string) string {
 		return "s3:GetObject"
 	case bucket.OpDelete:
 		return "s3:DeleteObject"
+	case bucket.OpList: // of versions: nothing else is listed here
+		return "s3:ListBucketVersions"
 	}
 	return ""
 }

@@ -56,7 +56,7 @@ func guarded() *buckettest.Server {
 	srv.CreateBucket("planet-data")
 	const p, g, d, l = buckettest.Put, buckettest.Get, buckettest.Delete, buckettest.List
 	for who, allow := range map[conformance.Who][]buckettest.Action{
-		conformance.Owner:    {p, g, d, l},
+		conformance.Owner:    {p, g, d, l, buckettest.ListVersions},
 		conformance.Planets:  {p, g, d},
 		conformance.NoPut:    {g, d, l},
 		conformance.NoGet:    {p, d, l},
@@ -92,9 +92,11 @@ func harness(srv *buckettest.Server, transport func(*testing.T) http.RoundTrippe
 				t.Fatal(err)
 			}
 		},
-		Objects: func(*testing.T) []string { return srv.Objects("planet-data") },
+		Objects:    func(*testing.T) []string { return srv.Objects("planet-data") },
+		Versioning: func(_ *testing.T, on bool) { srv.SetVersioning("planet-data", on) },
 		Permissions: map[bucket.Op]string{
 			bucket.OpPut: "s3:PutObject", bucket.OpGet: "s3:GetObject", bucket.OpDelete: "s3:DeleteObject",
+			bucket.OpList: "s3:ListBucketVersions",
 		},
 		HiddenMissing: bucket.KindDenied,
 		Canaries:      []string{secret, "canarySecret", "Signature=", "X-Amz-Date"},

@@ -100,8 +100,13 @@ func (b *s3Bucket) Delete(ctx context.Context, key string) error {
 	}
 	// Amazon answers 204 whether the object was there or not; some others say
 	// that it was not.
-	if e := b.classify(ctx, bucket.OpDelete, err); e.Kind != bucket.KindNotFound {
-		return e
+	e := b.classify(ctx, bucket.OpDelete, err)
+	switch e.Kind {
+	case bucket.KindNotFound:
+		return nil
+	case bucket.KindDenied:
+		_, err := b.Get(ctx, key)
+		e.Object = bucket.PresenceFrom(err)
 	}
-	return nil
+	return e
 }

@@ -86,6 +86,11 @@ type s3Bucket struct {
 	secrets [2]string
 }
 
+var (
+	_ bucket.Bucket    = (*s3Bucket)(nil)
+	_ bucket.Versioner = (*s3Bucket)(nil)
+)
+
 func open(o Options, at bucket.Location, with credential.Parameters) (bucket.Bucket, error) {
 	where, err := find(at)
 	if err != nil {

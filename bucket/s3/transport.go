@@ -33,7 +33,11 @@ func (c *client) Do(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp.Body = bounded{io.LimitReader(resp.Body, maxAnswer), resp.Body}
+	limit := int64(maxAnswer)
+	if resp.StatusCode == http.StatusOK && r.URL.Query().Has("versions") {
+		limit = maxVersions
+	}
+	resp.Body = bounded{io.LimitReader(resp.Body, limit), resp.Body}
 	return resp, nil
 }
 

@@ -85,7 +85,7 @@ environment, never from flags.`,
 	f.StringVarP(&c.configFile, "config", "c", "", "the configuration is this `FILE`")
 	f.StringVar(&c.logLevel, "log-level", "", "`LEVEL` of the log on stderr: debug, info, warn, error")
 	f.StringVar(&c.logFormat, "log-format", "", "`FORMAT` of the log on stderr: text, json, auto")
-	root.AddCommand(c.runCommand(), c.checkCommand(), c.syncCommand(), c.statusCommand(), c.dependentsCommand(), c.historyCommand(),
+	root.AddCommand(c.runCommand(), c.healthCommand(), c.checkCommand(), c.syncCommand(), c.statusCommand(), c.dependentsCommand(), c.historyCommand(),
 		c.pushCommand(), c.retryCommand(), c.pauseCommand(), c.resumeCommand(), c.eventsCommand(), c.gateCommand(), c.initCommand(), c.destinationsCommand(),
 		c.simulatorCommand(), c.demoCommand(), c.versionCommand(), c.manCommand(root))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -255,18 +255,30 @@ func noteUnknown[T any](c *cli, conn *app.Connection, asked []string, answer []T
 // logger makes the log on stderr: text on a terminal, JSON elsewhere, unless
 // one is asked for.
 func (c *cli) logger(level, format string) *slog.Logger {
+	log, _ := c.levelled(level, format)
+	return log
+}
+
+// levelled is logger with a level that can be set anew.
+func (c *cli) levelled(level, format string) (*slog.Logger, *slog.LevelVar) {
 	if c.logFormat != "" {
 		format = c.logFormat
 	}
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		l = slog.LevelInfo
-	}
+	l := &slog.LevelVar{}
+	l.Set(levelOf(level))
 	o := &slog.HandlerOptions{Level: l}
 	if format == "text" || format == "auto" && isTerminal(c.stderr) {
-		return slog.New(slog.NewTextHandler(c.stderr, o))
+		return slog.New(slog.NewTextHandler(c.stderr, o)), l
 	}
-	return slog.New(slog.NewJSONHandler(c.stderr, o))
+	return slog.New(slog.NewJSONHandler(c.stderr, o)), l
+}
+
+func levelOf(name string) slog.Level {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(name)); err != nil {
+		return slog.LevelInfo
+	}
+	return l
 }
 
 func isTerminal(w any) bool {

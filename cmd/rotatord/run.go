@@ -5,9 +5,12 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"github.com/rotatord/rotatord/config"
 	"github.com/rotatord/rotatord/internal/app"
 )
 
@@ -19,6 +22,10 @@ func (c *cli) runCommand() *cobra.Command {
 
 SIGINT or SIGTERM lets it finish what it has begun and ends it; a second one
 ends it at once. Nothing is lost either way: what was sent is journalled.
+
+SIGHUP, or a change of its files, has it read its configuration anew. One that
+is wrong changes nothing: the one before stays in force, the log says what is
+wrong, and rotatord_config_last_reload_successful is 0.
 ` + exitHelp,
 		Example: `  rotatord run
   rotatord run --config /etc/rotatord/rotatord.toml --log-format json
@@ -37,16 +44,27 @@ func (c *cli) serve(ctx context.Context) (err error) {
 	if c.logLevel != "" {
 		level = c.logLevel
 	}
-	log := c.logger(level, cfg.Log.Format)
+	log, levels := c.levelled(level, cfg.Log.Format)
 	noteHardening(ctx, log, hardened)
 	for _, w := range cfg.Warnings {
 		log.WarnContext(ctx, "configuration", "problem", w.String())
 	}
-	a, err := app.Open(ctx, app.Options{Config: cfg, Version: build().Version, Logger: log})
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	a, err := app.Open(ctx, app.Options{Config: cfg, Version: build().Version, Logger: log, Load: c.load, Hangups: hangups,
+		Reloaded: func(now *config.Config) {
+			if c.logLevel == "" {
+				levels.Set(levelOf(now.Log.Level))
+			}
+		}})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
+	defer tellManager(ctx, c.env, a.Ready(), func(err error) {
+		log.WarnContext(ctx, "service manager not told", "error", err)
+	})()
 	return a.Run(ctx)
 }
 

@@ -235,9 +235,8 @@ func (ev *events) receive(ctx context.Context, chosen []*source) (stop func(), e
 		return nil, err
 	}
 	if l != nil {
-		serve := ev.server(l)
 		all.Go(func() {
-			if err := serve.serve(ctx); err != nil {
+			if err := serve(ctx, l, webhook.NewServer(ev.handler, ev.log)); err != nil {
 				ev.log.ErrorContext(ctx, "listener for webhooks has ended", "error", err)
 			}
 		})

@@ -58,7 +58,12 @@ func runChild(mode, path string) error {
 	if cfg.Log.Level == "debug" {
 		level = slog.LevelDebug
 	}
-	o := app.Options{Config: cfg, Version: "test", Logger: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))}
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	o := app.Options{Config: cfg, Version: "test", Logger: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
+		Load:    func() (*config.Config, error) { return config.Load(path, os.Getenv, app.SecretShapes()...) },
+		Hangups: hangups}
 	switch mode {
 	case "run":
 		return runDaemon(ctx, o)

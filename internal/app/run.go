@@ -26,87 +26,219 @@ const pruneEvery = 6 * time.Hour
 // under way when ctx ends is finished, for as long as the drain time-out; a
 // PATCH that was sent is waited for, since an answer that nobody hears costs
 // two and a half minutes' wait later.
-func (a *App) Run(ctx context.Context) error {
-	listeners, err := a.listen(ctx)
-	if err != nil {
+func (a *App) Run(ctx context.Context) (err error) {
+	g := a.now()
+	house := newHouse(a)
+	// First of all, so that a port in use is an error before anything has begun.
+	if err := house.prepare(ctx, g); err != nil {
 		return err
 	}
+	house.settle(g)
+	defer func() { err = errors.Join(err, <-house.closing()) }()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	var parts sync.WaitGroup
-	start := func(name string, run func(context.Context) error) {
-		parts.Go(func() {
+	// What announces outlives what happens, so that the last of it is told.
+	telling := tell(ctx, a.tellers)
+	defer func() { err = errors.Join(err, telling.hush()) }()
+
+	running := g.start(ctx)
+	var prunes sync.WaitGroup
+	prunes.Go(func() { a.prune(ctx) })
+	defer prunes.Wait()
+	close(a.ready)
+	a.log.InfoContext(ctx, "rotatord is running", "version", a.o.Version, "destinations", len(g.engine.Names()), "store", g.cfg.Store.Dir)
+	for {
+		why := a.awaitReload(ctx, g, running, house)
+		if why == "" {
+			break
+		}
+		next := a.reload(ctx, g, house, why)
+		if next == nil {
+			continue
+		}
+		// From here on there is no way back: the old one goes, the new one comes.
+		house.hold()
+		running.stop()
+		if err := running.wait(ctx, 0); err != nil {
+			return err
+		}
+		if next.tellers != a.tellers {
+			if err := telling.hush(); err != nil {
+				return err
+			}
+			a.tellers = next.tellers
+			telling = tell(ctx, a.tellers)
+		}
+		if err := next.ensure(ctx); err != nil {
+			return fmt.Errorf("reload: %w", err)
+		}
+		running = next.start(ctx)
+		house.settle(next)
+		g.close()
+		g = next
+		a.log.InfoContext(ctx, "configuration is in force", "destinations", len(g.engine.Names()))
+	}
+	a.log.InfoContext(ctx, "stopping", "reason", cause(ctx, running, house))
+	stop(cause(ctx, running, house))
+	running.stop()
+	house.closing() // nobody is to wait for one that goes
+	if err := running.wait(ctx, g.cfg.Engine.DrainTimeout.Std()); err != nil {
+		return err
+	}
+	if c := context.Cause(ctx); !errors.Is(c, context.Canceled) {
+		return c
+	}
+	return nil
+}
+
+// awaitReload returns why to read the configuration anew; "" when everything
+// has to end.
+func (a *App) awaitReload(ctx context.Context, g *generation, r *running, h *house) string {
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	why := make(chan string, 1)
+	go func() { why <- a.reloader.wait(waiting, g.cfg) }()
+	select {
+	case w := <-why:
+		return w
+	case <-r.died:
+	case <-h.broken:
+	}
+	cancel()
+	<-why
+	return ""
+}
+
+// reload builds the next generation; nil when there is none.
+func (a *App) reload(ctx context.Context, g *generation, h *house, why string) *generation {
+	a.log.InfoContext(ctx, "reading the configuration anew", "reason", why)
+	next, changes, err := a.next(ctx, g)
+	if err == nil && next != nil {
+		if err = h.prepare(ctx, next); err != nil {
+			next.close()
+		}
+	}
+	a.reloads.ended(err)
+	switch {
+	case err != nil:
+		a.log.ErrorContext(ctx, "configuration not reloaded", "error", err)
+		return nil
+	case next == nil:
+		a.log.InfoContext(ctx, "configuration is as it was")
+		return nil
+	}
+	for _, c := range changes {
+		a.log.InfoContext(ctx, "configuration changes", "change", c)
+	}
+	for _, w := range next.cfg.Warnings {
+		a.log.WarnContext(ctx, "configuration", "problem", w.String())
+	}
+	a.reloader.follow(next.cfg)
+	if a.o.Reloaded != nil {
+		a.o.Reloaded(next.cfg)
+	}
+	return next
+}
+
+// cause is why everything ends: told to, or a part that has died.
+func cause(ctx context.Context, r *running, h *house) error {
+	for _, err := range []error{context.Cause(ctx), r.cause(), h.cause()} {
+		if err != nil {
+			return err
+		}
+	}
+	return context.Canceled
+}
+
+// running are the parts of a generation that run.
+type running struct {
+	stop  func()
+	parts sync.WaitGroup
+	died  chan struct{} // closed when a part has ended by itself
+	mu    sync.Mutex
+	err   error
+}
+
+// start begins everything that a generation does by itself.
+func (g *generation) start(ctx context.Context) *running {
+	ctx, stop := context.WithCancel(ctx)
+	r := &running{stop: stop, died: make(chan struct{})}
+	begin := func(name string, run func(context.Context) error) {
+		r.parts.Go(func() {
 			err := run(ctx)
 			if err == nil && ctx.Err() == nil {
 				err = errors.New("ended by itself")
 			}
 			if err != nil {
-				stop(fmt.Errorf("%s: %w", name, err))
+				r.fail(fmt.Errorf("%s: %w", name, err))
 			}
 		})
 	}
-	// What announces outlives what happens, so that the last of it is told.
-	telling, hush := context.WithCancel(context.WithoutCancel(ctx))
-	told := make(chan error, 1)
-	go func() { told <- a.tellers.run(telling) }()
-	for _, l := range listeners {
-		start(l.name, l.serve)
+	begin("engine", g.engine.Run)
+	begin("dependents", g.askers.run)
+	for _, w := range g.watchers {
+		begin("watcher "+w.Name(), func(ctx context.Context) error { return w.Run(ctx, g.emit(w.Name())) })
 	}
-	start("engine", a.engine.Run)
-	start("dependents", a.askers.run)
-	for _, w := range a.watchers {
-		start("watcher "+w.Name(), func(ctx context.Context) error { return w.Run(ctx, a.emit(w.Name())) })
+	g.events.setRunning(true)
+	for _, s := range g.events.sources {
+		begin("source "+s.name, func(ctx context.Context) error { return g.events.run(ctx, s) })
 	}
-	a.events.setRunning(true)
-	defer a.events.setRunning(false)
-	for _, s := range a.events.sources {
-		start("source "+s.name, func(ctx context.Context) error { return a.events.run(ctx, s) })
-	}
-	start("history", a.prune)
-	close(a.ready)
-	a.log.InfoContext(ctx, "rotatord is running", "version", a.version, "destinations", len(a.engine.Names()), "store", a.cfg.Store.Dir)
-
-	<-ctx.Done()
-	a.log.InfoContext(ctx, "stopping", "reason", context.Cause(ctx))
-	err = a.drain(ctx, &parts)
-	hush()
-	return errors.Join(err, <-told)
+	return r
 }
 
-// drain waits for everything to come down.
-func (a *App) drain(ctx context.Context, parts *sync.WaitGroup) error {
+func (r *running) fail(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err == nil {
+		r.err = err
+		close(r.died)
+	}
+}
+
+func (r *running) cause() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+// wait waits for all parts to come down, for as long as bound if that is not 0.
+func (r *running) wait(ctx context.Context, bound time.Duration) error {
 	down := make(chan struct{})
-	go func() { parts.Wait(); close(down) }()
-	bound := time.NewTimer(a.cfg.Engine.DrainTimeout.Std())
-	defer bound.Stop()
+	go func() { r.parts.Wait(); close(down) }()
+	var late <-chan time.Time
+	if bound > 0 {
+		timer := time.NewTimer(bound)
+		defer timer.Stop()
+		late = timer.C
+	}
 	select {
 	case <-down:
-	case <-bound.C:
-		return fmt.Errorf("stop: work is still under way after %s; what was sent is journalled and taken up at the next start", a.cfg.Engine.DrainTimeout)
+	case <-late:
+		return fmt.Errorf("stop: work is still under way after %s; what was sent is journalled and taken up at the next start", bound)
 	}
-	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
-		return cause
+	if err := r.cause(); err != nil && ctx.Err() == nil {
+		return err
 	}
 	return nil
 }
 
 // emit counts what a watcher or source emits and hands it to the engine.
-func (a *App) emit(source string) watcher.Emit {
+func (g *generation) emit(source string) watcher.Emit {
 	return func(ctx context.Context, e credential.Event) error {
-		err := a.engine.Emit(ctx, e)
+		err := g.engine.Emit(ctx, e)
 		switch {
 		case err != nil:
-			a.metrics.Event(source, metrics.EventFailed)
-		case a.engine.Matches(e):
-			a.metrics.Event(source, metrics.EventMatched)
+			g.metrics.Event(source, metrics.EventFailed)
+		case g.engine.Matches(e):
+			g.metrics.Event(source, metrics.EventMatched)
 		default:
-			a.metrics.Event(source, metrics.EventUnmatched)
+			g.metrics.Event(source, metrics.EventUnmatched)
 		}
 		return err
 	}
 }
 
-func (a *App) prune(ctx context.Context) error {
+func (a *App) prune(ctx context.Context) {
 	tick := time.NewTicker(pruneEvery)
 	defer tick.Stop()
 	for {
@@ -116,55 +248,72 @@ func (a *App) prune(ctx context.Context) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return nil
+			return
 		}
 	}
 }
 
-// listener is one server of the daemon with its open socket.
-type listener struct {
-	name  string
-	serve func(context.Context) error
+// teller is an announcing that runs.
+type teller struct {
+	cancel context.CancelFunc
+	ended  chan error
+	once   sync.Once
+	err    error
 }
 
-// listen opens the sockets, so that a port in use is an error before anything
-// has started.
-func (a *App) listen(ctx context.Context) ([]listener, error) {
-	var out []listener
-	if at := a.cfg.Admin.Listen; at != "" {
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", at)
-		if err != nil {
-			return nil, fmt.Errorf("open the admin listener: %w: is another rotatord running? Set [admin] listen to another port, or to \"\" for none", err)
-		}
-		admin := web.Admin(web.AdminOptions{Metrics: a.Metrics(), Ready: a.readiness, Version: a.version})
-		out = append(out, server("admin listener", l, web.NewServer(admin, a.log)))
-		a.admin = "http://" + l.Addr().String()
-		a.log.InfoContext(ctx, "admin listener is open", "address", l.Addr().String())
+func tell(ctx context.Context, a *announcing) *teller {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	t := &teller{cancel: cancel, ended: make(chan error, 1)}
+	go func() { t.ended <- a.run(ctx) }()
+	return t
+}
+
+// hush lets what was announced be delivered, for some seconds, and ends it.
+func (t *teller) hush() error {
+	t.once.Do(func() {
+		t.cancel()
+		t.err = <-t.ended
+	})
+	return t.err
+}
+
+// doorways are the listeners that a generation wants.
+func (g *generation) doorways() []doorway {
+	var out []doorway
+	if at := g.cfg.Admin.Listen; at != "" {
+		out = append(out, doorway{name: adminDoor, key: at, handler: g.adminHandler(),
+			open: func(ctx context.Context) (net.Listener, error) {
+				l, err := new(net.ListenConfig).Listen(ctx, "tcp", at)
+				if err != nil {
+					return nil, fmt.Errorf("open the admin listener: %w: is another rotatord running? Set [admin] listen to another port, or to \"\" for none", err)
+				}
+				return l, nil
+			},
+			server: func(h http.Handler) *http.Server { return web.NewServer(h, g.log) }})
 	}
-	closeAll := func() {
-		for _, o := range out {
-			_ = o.serve(canceled())
-		}
+	if w := g.events.listening; len(w.endpoints) > 0 {
+		out = append(out, doorway{name: hooksDoor, key: fmt.Sprint(w.settings.Listen, w.settings.CertFile, w.settings.KeyFile), handler: g.events.handler,
+			open: w.open, server: func(h http.Handler) *http.Server { return webhook.NewServer(h, g.log) }})
 	}
-	hooks, err := a.events.listening.open(ctx)
-	if err != nil {
-		closeAll()
-		return nil, err
-	}
-	if hooks != nil {
-		out = append(out, a.events.server(hooks))
-		a.hooks = hooks.Addr().String()
-		a.log.InfoContext(ctx, "listener for webhooks is open", "address", a.hooks)
-	}
-	path := SocketPath(a.cfg.Store.Dir)
-	l, err := listenLocal(ctx, path)
-	if err != nil {
-		closeAll()
-		return nil, fmt.Errorf("open the local socket: %w", err)
-	}
-	local := web.NewServer(a.API(), a.log)
-	local.WriteTimeout = 0 // a sync may wait for minutes; only our own user gets here
-	return append(out, server("local socket", l, local)), nil
+	path := SocketPath(g.cfg.Store.Dir)
+	return append(out, doorway{name: localDoor, key: path, handler: g.api.Handler(),
+		open: func(ctx context.Context) (net.Listener, error) {
+			l, err := listenLocal(ctx, path)
+			if err != nil {
+				return nil, fmt.Errorf("open the local socket: %w", err)
+			}
+			return l, nil
+		},
+		server: func(h http.Handler) *http.Server {
+			local := web.NewServer(h, g.log)
+			local.WriteTimeout = 0 // a sync may wait for minutes; only our own user gets here
+			return local
+		}})
+}
+
+// adminHandler serves the admin listener.
+func (g *generation) adminHandler() http.Handler {
+	return web.Admin(web.AdminOptions{Metrics: g.metrics.Handler(), Ready: g.app.readiness, Version: g.app.o.Version})
 }
 
 // listenLocal opens the socket that other commands speak to. The store's lock
@@ -181,39 +330,6 @@ func listenLocal(ctx context.Context, path string) (net.Listener, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
-}
-
-func canceled() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}
-
-// server of the webhooks.
-func (ev *events) server(l net.Listener) listener {
-	return server("listener for webhooks", l, webhook.NewServer(ev.handler, ev.log))
-}
-
-func server(name string, l net.Listener, s *http.Server) listener {
-	return listener{name, func(ctx context.Context) error {
-		s.BaseContext = func(net.Listener) context.Context { return context.WithoutCancel(ctx) }
-		done := make(chan error, 1)
-		go func() { done <- s.Serve(l) }()
-		select {
-		case err := <-done:
-			return err
-		case <-ctx.Done():
-		}
-		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		if s.Shutdown(bound) != nil {
-			_ = s.Close() // what did not end in time is cut
-		}
-		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	}}
 }
 
 func (a *App) readiness(ctx context.Context) error {

@@ -13,10 +13,10 @@ import (
 )
 
 // changed hears of each record that the engine has saved.
-func (a *App) changed(before, after store.Record) {
-	a.tellers.changed(before, after)
+func (g *generation) changed(before, after store.Record) {
+	g.tellers.changed(before, after)
 	if worthAsking(before, after, time.Now()) {
-		a.askers.poke(after.Destination)
+		g.askers.poke(after.Destination)
 	}
 }
 
@@ -32,15 +32,20 @@ func worthAsking(before, after store.Record, now time.Time) bool {
 	return len(after.Conditions(now)) > len(before.Conditions(now))
 }
 
-// newTellers makes what announces, if somebody is to be told.
-func (a *App) newTellers() error {
-	announcer, err := newAnnouncer(a.cfg, func(o announce.Observation) {
-		a.metrics.Announcement(o.Target, string(o.Kind), string(o.Event), string(o.Reason))
-	}, a.log)
+// newTellers makes what announces, if somebody is to be told. Where nothing of
+// that was changed it is the one before: it knows what was told already.
+func (g *generation) newTellers(before *generation) error {
+	if before != nil && len(config.DiffAnnounce(before.cfg, g.cfg)) == 0 {
+		g.tellers = before.tellers
+		return nil
+	}
+	announcer, err := newAnnouncer(g.cfg, func(o announce.Observation) {
+		g.app.now().metrics.Announcement(o.Target, string(o.Kind), string(o.Event), string(o.Reason))
+	}, g.log)
 	if err != nil {
 		return err
 	}
-	a.tellers = newAnnouncing(announcer, a.cfg.Announce.ExpiringWithin.Std(), a.store.List, a.log)
+	g.tellers = newAnnouncing(announcer, g.cfg.Announce.ExpiringWithin.Std(), g.store.List, g.log)
 	return nil
 }
 
@@ -54,9 +59,9 @@ func marker(set providers.Set, m *metrics.Metrics) func(context.Context, credent
 }
 
 // targetStates is how the targets of announcements stand, for metrics.
-func (a *App) targetStates() []metrics.TargetState {
+func (g *generation) targetStates() []metrics.TargetState {
 	var out []metrics.TargetState
-	for _, s := range a.tellers.states() {
+	for _, s := range g.tellers.states() {
 		out = append(out, metrics.TargetState{Target: s.Name, Waiting: s.Waiting, Stopped: s.Stopped})
 	}
 	return out

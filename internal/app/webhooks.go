@@ -122,9 +122,7 @@ func (l *listening) open(ctx context.Context) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the listener for webhooks: %w: set [webhooks] listen to another port", err)
 	}
-	l.mu.Lock()
-	l.address = reachable(n.Addr())
-	l.mu.Unlock()
+	l.opened(n.Addr())
 	if l.settings.CertFile == "" {
 		return n, nil
 	}
@@ -133,6 +131,13 @@ func (l *listening) open(ctx context.Context) (net.Listener, error) {
 		return nil, errors.Join(fmt.Errorf("[webhooks] cert_file: %w", err), n.Close())
 	}
 	return tls.NewListener(n, &tls.Config{GetCertificate: pair.get, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}), nil
+}
+
+// opened notes where it is.
+func (l *listening) opened(at net.Addr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.address = reachable(at)
 }
 
 // reachable is an address that we can call: a listener on all interfaces is

@@ -5,9 +5,11 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -161,7 +163,7 @@ func (s *Server) answer(a *answer, r *http.Request, to target, body []byte, secu
 	case to.list:
 		return c.list(a, q)
 	case r.Method == http.MethodPut:
-		return c.put(a, r, to.key, q.Get("sp"), body)
+		return c.upload(a, r, to.key, q.Get("sp"), body)
 	case r.Method != http.MethodGet && r.Method != http.MethodDelete:
 		return refuse(http.StatusMethodNotAllowed, "UnsupportedHttpVerb", "The resource doesn't support specified Http Verb.")
 	case !there:
@@ -171,7 +173,7 @@ func (s *Server) answer(a *answer, r *http.Request, to target, body []byte, secu
 	case c.immutable:
 		return immutable()
 	}
-	delete(c.blobs, to.key)
+	c.remove(to.key)
 	a.status = http.StatusAccepted
 	return nil
 }
@@ -180,7 +182,7 @@ func immutable() *refusal {
 	return refuse(http.StatusConflict, "BlobImmutableDueToPolicy", "This operation is not permitted as the blob is immutable due to a policy.")
 }
 
-func (c *container) put(a *answer, r *http.Request, key, permissions string, body []byte) *refusal {
+func (c *container) upload(a *answer, r *http.Request, key, permissions string, body []byte) *refusal {
 	_, there := c.blobs[key]
 	switch {
 	case key == "":
@@ -196,7 +198,7 @@ func (c *container) put(a *answer, r *http.Request, key, permissions string, bod
 	case there && c.immutable:
 		return immutable()
 	}
-	c.blobs[key] = blob{bytes.Clone(body), time.Now()}
+	c.put(key, body)
 	a.status = http.StatusCreated
 	return nil
 }
@@ -229,19 +231,53 @@ func (c *container) list(a *answer, q url.Values) *refusal {
 	if err != nil {
 		limit = 5000
 	}
-	type entry struct{ Name string }
 	var found struct {
 		XMLName xml.Name `xml:"EnumerationResults"`
 		Blobs   []entry  `xml:"Blobs>Blob"`
 	}
-	for _, key := range sorted(c.blobs) {
-		if strings.HasPrefix(key, q.Get("prefix")) && len(found.Blobs) < limit {
-			found.Blobs = append(found.Blobs, entry{key})
+	for _, e := range c.entries(q.Get("include") == "versions") {
+		if strings.HasPrefix(e.Name, q.Get("prefix")) && len(found.Blobs) < limit {
+			found.Blobs = append(found.Blobs, e)
 		}
 	}
 	a.xml(found)
 	return nil
 }
+
+// entry is a blob, or a version of one, in a list.
+type entry struct {
+	Name             string
+	VersionID        string `xml:"VersionId,omitempty"`
+	IsCurrentVersion bool   `xml:",omitempty"`
+}
+
+// entries are all blobs in the order of their names, with the older versions
+// of each and of those that were deleted if asked for, the oldest first.
+func (c *container) entries(versions bool) []entry {
+	names := maps.Clone(c.blobs)
+	if versions {
+		for key := range c.older {
+			names[key] = blob{}
+		}
+	}
+	var all []entry
+	for _, key := range slices.Sorted(maps.Keys(names)) {
+		b, current := c.blobs[key]
+		if !versions {
+			all = append(all, entry{Name: key})
+			continue
+		}
+		for _, o := range c.older[key] {
+			all = append(all, entry{Name: key, VersionID: versionOf(o)})
+		}
+		if current {
+			all = append(all, entry{Name: key, VersionID: versionOf(b), IsCurrentVersion: true})
+		}
+	}
+	return all
+}
+
+func versionOf(b blob) string { return b.modified.UTC().Format("2006-01-02T15:04:05.0000000Z") }
 
 // addressOf is where a request comes from; without a network from 192.0.2.1,
 // which is nobody's.

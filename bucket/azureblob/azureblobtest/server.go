@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -37,6 +38,28 @@ type container struct {
 	policies  map[string]Policy
 	blobs     map[string]blob
 	immutable bool
+	// versioning keeps what is replaced or deleted, oldest first.
+	versioning bool
+	older      map[string][]blob
+}
+
+// put and remove change a container under the server's lock.
+func (c *container) put(key string, body []byte) {
+	c.keep(key)
+	c.blobs[key] = blob{bytes.Clone(body), time.Now()}
+}
+
+func (c *container) remove(key string) {
+	c.keep(key)
+	delete(c.blobs, key)
+}
+
+// keep makes an older version of what is there. Azure has no marks of a
+// deletion: a deleted blob has older versions only.
+func (c *container) keep(key string) {
+	if b, there := c.blobs[key]; there && c.versioning {
+		c.older[key] = append(c.older[key], b)
+	}
 }
 
 // policyOf works for a container that is not there, too: its policies are gone.
@@ -112,7 +135,7 @@ func (s *Server) CreateContainer(in, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if a := s.accounts[in]; a != nil && a.containers[name] == nil {
-		a.containers[name] = &container{policies: map[string]Policy{}, blobs: map[string]blob{}}
+		a.containers[name] = &container{policies: map[string]Policy{}, blobs: map[string]blob{}, older: map[string][]blob{}}
 	}
 }
 
@@ -150,24 +173,21 @@ func (s *Server) SetImmutable(in, name string, on bool) {
 	s.with(in, name, func(c *container) { c.immutable = on })
 }
 
+// SetVersioning lets a container keep versions from now on, or not any more.
+// With Azure it is the whole account that does. What is kept stays.
+func (s *Server) SetVersioning(in, name string, on bool) {
+	s.with(in, name, func(c *container) { c.versioning = on })
+}
+
 // PutBlob stores a blob, past all access control.
 func (s *Server) PutBlob(in, name, key string, body []byte) {
-	s.with(in, name, func(c *container) { c.blobs[key] = blob{bytes.Clone(body), time.Now()} })
+	s.with(in, name, func(c *container) { c.put(key, body) })
 }
 
 // Blobs lists the names of a container's blobs in order; nil for none.
 func (s *Server) Blobs(in, name string) []string {
 	var keys []string
-	s.with(in, name, func(c *container) { keys = sorted(c.blobs) })
-	return keys
-}
-
-func sorted(blobs map[string]blob) []string {
-	var keys []string
-	for key := range blobs {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
+	s.with(in, name, func(c *container) { keys = slices.Sorted(maps.Keys(c.blobs)) })
 	return keys
 }
 

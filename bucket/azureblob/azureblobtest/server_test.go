@@ -2,6 +2,8 @@ package azureblobtest_test
 
 import (
 	"bytes"
+	"encoding/xml"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -125,6 +127,33 @@ func TestAListGivesNamesInOrderAndNoMoreThanAsked(t *testing.T) {
 		if status != http.StatusOK || !strings.Contains(text, want) {
 			t.Errorf("%q: got %d %s, want %s in it", query, status, text, want)
 		}
+	}
+}
+
+func TestAListOfVersionsHasWhatWasReplacedAndDeleted(t *testing.T) {
+	s, c := server(t)
+	s.SetVersioning("acct", "box", true)
+	s.PutBlob("acct", "box", "a", nil)
+	s.PutBlob("acct", "box", "gone", nil)
+	if status, _, text := ask(t, c, http.MethodDelete, s.URL()+"/acct/box/gone?"+sas("d"), "", "X-Ms-Version", "x"); status != http.StatusAccepted {
+		t.Fatalf("got %d %s", status, text)
+	}
+	_, _, text := ask(t, c, http.MethodGet, s.URL()+"/acct/box?restype=container&comp=list&include=versions&"+sas("l"), "", "X-Ms-Version", "x")
+	var list struct {
+		Blobs []struct {
+			Name             string
+			IsCurrentVersion bool
+		} `xml:"Blobs>Blob"`
+	}
+	if err := xml.Unmarshal([]byte(strings.TrimPrefix(text, "\ufeff")), &list); err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprint(list.Blobs)
+	if want := "[{a false} {a true} {gone false}]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if left := s.Blobs("acct", "box"); len(left) != 1 || left[0] != "a" {
+		t.Errorf("left: %q", left)
 	}
 }
 

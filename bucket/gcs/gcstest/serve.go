@@ -358,8 +358,8 @@ func rangeOf(header string) (first, last int, ok bool) {
 	return first, last, ok && dash && err1 == nil && err2 == nil && first >= 0 && first <= last
 }
 
-// list answers with all objects of a prefix on one page, noncurrent ones too
-// if asked for.
+// list answers with the objects of a prefix, noncurrent ones too if asked for:
+// all on one page, or as many as are asked for, from the beginning.
 func (s *Server) list(r *http.Request, bucket string, b *store) *answer {
 	query := r.URL.Query()
 	var all []Object
@@ -375,9 +375,13 @@ func (s *Server) list(r *http.Request, bucket string, b *store) *answer {
 		}
 		return int(a.Generation - b.Generation)
 	})
+	limit, err := strconv.Atoi(query.Get("maxResults"))
+	if err != nil || limit <= 0 {
+		limit = len(all)
+	}
 	items := []map[string]any{}
 	for _, o := range all {
-		if strings.HasPrefix(o.Key, query.Get("prefix")) {
+		if strings.HasPrefix(o.Key, query.Get("prefix")) && len(items) < limit {
 			items = append(items, resourceOf(bucket, o))
 		}
 	}
