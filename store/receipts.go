@@ -69,7 +69,7 @@ func (s *Store) SaveReceipt(ctx context.Context, r Receipt) error {
 		return fmt.Errorf("save receipt: %w: it names no secret", ErrInvalid)
 	}
 	r.Why = tidy(r.Why)
-	facts, err := json.Marshal(r)
+	facts, err := json.Marshal(r) //nolint:gosec // a secret's name is none
 	if err != nil {
 		return fmt.Errorf("save receipt of %q: %w: not JSON: %s", r.Secret, ErrInvalid, describe(err))
 	}

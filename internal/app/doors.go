@@ -88,7 +88,6 @@ type exchange struct {
 	held    chan struct{} // while changes wait; closed at the end of that
 	changes *requests
 	reads   *requests
-	ended   bool
 }
 
 // requests are those under way of one handler.

@@ -87,7 +87,7 @@ func (h *house) hold() {
 
 // settle puts a generation behind the doors, and closes those that it does not
 // want.
-func (h *house) settle(g *generation) {
+func (h *house) settle(ctx context.Context, g *generation) {
 	all := slices.Concat(h.doors, h.opened)
 	h.doors, h.opened = nil, nil
 	var admin, hooks string
@@ -114,7 +114,7 @@ func (h *house) settle(g *generation) {
 	a.current, a.admin, a.hooks = g, admin, hooks
 	a.mu.Unlock()
 	if moved {
-		a.log.Info("listeners are open", "admin", admin, "webhooks", hooks)
+		a.log.InfoContext(ctx, "listeners are open", "admin", admin, "webhooks", hooks)
 	}
 }
 

@@ -33,7 +33,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	if err := house.prepare(ctx, g); err != nil {
 		return err
 	}
-	house.settle(g)
+	house.settle(ctx, g)
 	defer func() { err = errors.Join(err, <-house.closing()) }()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -73,7 +73,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 			return fmt.Errorf("reload: %w", err)
 		}
 		running = next.start(ctx)
-		house.settle(next)
+		house.settle(ctx, next)
 		g.close()
 		g = next
 		a.log.InfoContext(ctx, "configuration is in force", "destinations", len(g.engine.Names()))
