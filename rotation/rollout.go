@@ -54,8 +54,8 @@ func RollOut(s Snapshot, d Decision, self string, peers []store.Record) Decision
 	}
 	wait := Decision{Action: ActionWait, Version: d.Version, Until: s.Now.Add(rolloutLook), Reason: store.ReasonRollout}
 	switch {
-	case trying(own, d.Version):
-		return d // ours is the one without an answer
+	case trying(own, d.Version), refusedByPlanet(own, d.Version):
+		return d // ours is the one that went first; what follows for it is decided without the others
 	case refused != "":
 		return stopped(s, d, fmt.Sprintf("Planet refused this version for %s, which went first; once that is mended: rotatord retry %s", refused, refused))
 	case left != "":

@@ -118,6 +118,33 @@ func TestARefusalByPlanetStopsTheOthers(t *testing.T) {
 	})
 }
 
+// The one that was refused is tried again inside the propagation window, and
+// the others wait for it and not it for them.
+func TestOneThatIsRefusedForAWhileStillGoesFirst(t *testing.T) {
+	for name, times := range map[string]int{"refused three times": 3, "refused for good": -1} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := shared(t, 3, func(w *world, _ *planettest.Options) { w.settings.Propagation = 5 * time.Minute })
+				w.start()
+				time.Sleep(time.Minute)
+				w.sim.Inject(planettest.Fault{Method: http.MethodPatch, Path: "/" + w.destinations[0].Name, Times: times, Kind: planettest.Status, Status: 400})
+				w.rotate(0, w.newKey(""))
+				time.Sleep(2 * time.Hour)
+				for i := range w.destinations {
+					r := w.record(i)
+					switch {
+					case times > 0 && r.Status.State != store.StateInSync,
+						times < 0 && i == 0 && (r.Status.State != store.StateHeld || r.Status.Reason != store.ReasonRestoreFailed),
+						times < 0 && i > 0 && (r.Status.State != store.StateHeld || r.Status.Reason != store.ReasonRolloutStopped):
+						t.Errorf("%d is %s/%s (%s)", i, r.Status.State, r.Status.Reason, r.Status.Detail)
+					}
+				}
+				w.end()
+			})
+		})
+	}
+}
+
 func TestOneThatCanNotGoFirstPassesItsTurnOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := shared(t, 3)
@@ -214,6 +241,7 @@ func TestWhoMayBeSentAVersionOfASharedSecret(t *testing.T) {
 		"one was never sent it, nor will be":   {peers: []store.Record{peer("a", adopted)}, action: rotation.ActionPush},
 		"the other is paused":                  {peers: []store.Record{peer("a", store.Facts{Paused: &store.Paused{}})}, action: rotation.ActionPush},
 		"ours failed in its bucket":            {own: store.Facts{Trial: &store.Trial{Version: "v2", Reason: store.ReasonPropagation}}, peers: []store.Record{peer("z", store.Facts{})}, action: rotation.ActionWait, reason: store.ReasonRollout},
+		"planet refused it here":               {own: store.Facts{Trial: &store.Trial{Version: "v2", Reason: store.ReasonPlanetRefused}}, peers: []store.Record{peer("a", store.Facts{})}, action: rotation.ActionPush},
 		"all failed in their buckets":          {own: store.Facts{Trial: &store.Trial{Version: "v2", Reason: store.ReasonPropagation}}, peers: []store.Record{peer("a", inBucket)}, action: rotation.ActionPush},
 		"stopped, and planet may hold another": {own: store.Facts{Accepted: &store.Accepted{Version: "v1"}, Uncertain: true}, peers: []store.Record{peer("z", refused)}, action: rotation.ActionRestore},
 	} {
