@@ -1,6 +1,6 @@
 # Everything that is done to rotatord by hand. "make help" lists it.
 .DEFAULT_GOAL := help
-.PHONY: help test lint build demo fuzz bench deliveries probe-matrix man docker clean
+.PHONY: help test lint build demo fuzz bench deliveries probe-matrix test-kube container-test unit-test man docker clean
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 10s
@@ -38,6 +38,15 @@ deliveries: ## deliveries through ROTATIONS (10000) simulated rotations, and wha
 
 probe-matrix: ## docs/probe-matrix.md anew, from what the servers of integration/ answer
 	@cd integration && go test -count=1 -run '^TestProbeMatrix$$' . -update
+
+test-kube: ## the chart's objects, given to a real API server
+	@scripts/helm-tools kube-apiserver etcd crds >/dev/null && cd integration && ROTATORD_KUBE=1 go test -count=1 -run TestARealAPIServer ./helm
+
+container-test: ## the image, built and run without a registry (root)
+	@scripts/container test
+
+unit-test: ## the systemd unit, held to what systemd-analyze says
+	@scripts/systemd
 
 man: ## man pages of all verbs, in man/
 	@go run ./cmd/rotatord man man
