@@ -69,8 +69,10 @@ var house = map[string][]string{
 	"metrics":                        below3,
 	"rotation":                       below3,
 	"internal/web":                   below4,
+	"internal/web/page":              {"store", "credential"},
+	"internal/web/page/pagetest":     {"store", "planet", "credential"},
 	// The one room that knows every other: it builds them.
-	"internal/app": slices.Concat(below4, []string{"announce", "dependents", "internal/web", "bucket/*", "planet/*", "watcher/*", "providers/*"}),
+	"internal/app": slices.Concat(below4, []string{"announce", "dependents", "internal/web", "internal/web/page", "bucket/*", "planet/*", "watcher/*", "providers/*"}),
 	// A stage for app, with the simulator and a bucket server on it.
 	"internal/app/demo": {"internal/app", "internal/web", "config", "store", "bucket", "bucket/*", "planet/*"},
 	"cmd/rotatord":      {"internal/app", "internal/app/demo", "config", "credential"},

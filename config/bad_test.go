@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write the golden files below testdata a
 // testEnv is the environment of the tests: nothing of the machine's.
 func testEnv(name string) string {
 	return map[string]string{
-		"HOME": "/home/op", "PL_API_KEY": "k", "PROD_KEY": "k", "TEST_KEY": "k", "VAULT_TOKEN": "k",
+		"HOME": "/home/op", "PL_API_KEY": "k", "PROD_KEY": "k", "TEST_KEY": "k", "VAULT_TOKEN": "k", "LONG_TOKEN": "0123456789abcdef",
 	}[name]
 }
 

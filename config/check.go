@@ -76,7 +76,14 @@ func (c *checker) store() {
 }
 
 func (c *checker) listen() {
-	if !c.isSet("admin", "listen") || c.cfg.Admin.Listen == "" {
+	token := c.adminToken()
+	if !c.isSet("admin", "listen") {
+		return
+	}
+	if c.cfg.Admin.Listen == "" {
+		if token != "" {
+			c.warn(c.at("admin", token), join("admin", token), "has no effect, since nothing listens", "give admin.listen an address, or leave this out")
+		}
 		return
 	}
 	loopback, ok := listenAddress(c.cfg.Admin.Listen)
@@ -86,7 +93,30 @@ func (c *checker) listen() {
 	case !loopback:
 		c.warn(c.at("admin", "listen"), "admin.listen", "other machines can reach this listener, which asks for no password",
 			"keep it behind a firewall or network policy, or listen on 127.0.0.1")
+		if token != "" {
+			c.warn(c.at("admin", token), join("admin", token), "the token goes over the network without encryption",
+				"listen on 127.0.0.1 and put a proxy with TLS in front")
+		}
 	}
+}
+
+// adminToken checks where the token of actions comes from, and gives the key
+// that says so; "" for none.
+func (c *checker) adminToken() (key string) {
+	a := &c.cfg.Admin
+	before := len(c.problems)
+	c.indirect("admin", "token", "ROTATORD_TOKEN", &a.TokenEnv, &a.TokenFile)
+	switch {
+	case len(c.problems) > before:
+	case a.TokenFile != "":
+		key = "token_file"
+	case a.TokenEnv != "":
+		key = "token_env"
+		if len(strings.TrimSpace(c.env(a.TokenEnv))) < MinToken {
+			c.bad("admin", "token_env", "$"+a.TokenEnv+" has less than "+strconv.Itoa(MinToken)+" characters", "make one with: openssl rand -hex 32")
+		}
+	}
+	return key
 }
 
 // drain lets the wait at the end follow the longest PATCH, whose answer would

@@ -119,11 +119,19 @@ type Log struct {
 	Format string `toml:"format" oneof:"auto text json"`
 }
 
-// Admin is the HTTP listener for metrics and health.
+// Admin is the HTTP listener for metrics, health, the page and the API.
 type Admin struct {
 	// Listen is host:port; empty switches the listener off.
 	Listen string `toml:"listen"`
+	// TokenEnv names an environment variable that holds the token of those who
+	// may act through the listener. Without one and without TokenFile nobody may.
+	TokenEnv string `toml:"token_env"`
+	// TokenFile names a file that holds it. It is read anew for each use.
+	TokenFile string `toml:"token_file"`
 }
+
+// MinToken is how many characters the token of [Admin] has at least.
+const MinToken = 16
 
 // Engine bounds the work done at once.
 type Engine struct {

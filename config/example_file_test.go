@@ -141,6 +141,8 @@ func TestExampleLinesCanBeUncommentedOneByOne(t *testing.T) {
 // examplesEnv has the variables that examples name beside those of testEnv.
 func examplesEnv(name string) string {
 	switch name {
+	case "ROTATORD_TOKEN":
+		return "0123456789abcdef"
 	case "PLANET_TOKEN", "STORAGE_CONNECTION_STRING", "SERVICE_BUS_CONNECTION_STRING", "EVENT_GRID_KEY", "WEBHOOK_SECRET",
 		"ANNOUNCE_SECRET", "ANNOUNCE_URL", "SLACK_URL":
 		return "t"

@@ -109,6 +109,9 @@ func fullReceipt() store.Receipt {
 func options(s Reader) Options {
 	return Options{
 		Store: s, Destinations: []string{"prod", "dev"}, Accounts: []string{"planet"},
+		Reload: func() ReloadState {
+			return ReloadState{OK: true, Loaded: time.Unix(1_700_000_000, 0), Succeeded: 2, Failed: 1}
+		},
 		Sources: []string{"file", "schedule", "queue"}, Transports: []string{"queue"}, Parts: []string{"plain", "not_json"},
 		Refusals: []string{"bad_signature"}, Steps: []string{"list", "patch"}, Version: "1.2.3",
 		// Two destinations share one.

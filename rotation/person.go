@@ -85,14 +85,18 @@ func (e *Engine) change(ctx context.Context, name, what string, apply func(*stor
 		return fmt.Errorf("destination %q is not configured", name)
 	}
 	err := func() error {
-		busy.Lock()
+		select {
+		case busy <- struct{}{}:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the look at %q that is under way: %w", name, ctx.Err())
+		}
 		defer busy.Unlock()
 		r, err := e.store.Load(ctx, name)
 		if err != nil {
 			return fmt.Errorf("load record of %q: %w", name, err)
 		}
 		apply(&r)
-		if err := e.store.Save(ctx, &r, store.Entry{At: time.Now(), Destination: name, Kind: store.EntryPerson, Detail: what}); err != nil {
+		if err := e.store.Save(ctx, &r, store.Entry{At: time.Now(), Destination: name, Kind: store.EntryPerson, Detail: by(ctx, what)}); err != nil {
 			return fmt.Errorf("save record of %q: %w", name, err)
 		}
 		e.remind(r)

@@ -24,6 +24,8 @@ func TestScripts(t *testing.T) {
 			"start":    cmdStart,
 			"signal":   cmdSignal,
 			"terminal": cmdTerminal,
+			"screen":   cmdScreen,
+			"sees":     cmdSees,
 			"halt":     cmdHalt,
 			"key":      cmdKey,
 			"rotate":   cmdRotate,

@@ -12,7 +12,7 @@ import (
 
 func (c *cli) statusCommand() *cobra.Command {
 	var out output
-	var exitCode bool
+	var exitCode, watch bool
 	cmd := &cobra.Command{
 		Use: "status [DESTINATION...]", GroupID: groupHand, ValidArgsFunction: c.destinations,
 		Short: "Tell how every destination stands",
@@ -25,14 +25,25 @@ one. EXPIRES is how long that credential has left, if anybody says so. LEFTOVER
 tells of a planetverify.txt in the bucket; none* is concluded from a refusal,
 since the key may not list the bucket. USED BY counts running subscriptions and
 open orders. A narrow screen leaves out columns; JSON has everything.
+
+With --watch it goes on: the table is drawn anew in its place whenever something
+changes, until q or ctrl-c; j and k move it. With --output json a line of JSON
+comes for each destination, and one more whenever that changes. A running daemon
+tells of changes; without one the store is read again when it changes.
 ` + exitHelp + `
-  4  with --exit-code: something needs a person, or is not settled`,
+  4  with --exit-code: something needs a person, or is not settled; with --watch
+     as it was at the end`,
 		Example: `  rotatord status
   rotatord status my-s3-destination-CKxV9io
+  rotatord status --watch
+  rotatord status --watch --output json | jq -c '[.destination, .state]'
   rotatord status --output json | jq '.[] | select(.state != "in_sync")'
   rotatord status --output json | jq '.[] | select(.conditions != [])'
   rotatord status --exit-code > /dev/null || echo "have a look"`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if watch {
+				return c.watch(cmd.Context(), args, out, exitCode)
+			}
 			var all []app.Status
 			err := c.with(cmd.Context(), func(conn *app.Connection) (err error) {
 				all, err = conn.Status(cmd.Context(), args...)
@@ -46,6 +57,7 @@ open orders. A narrow screen leaves out columns; JSON has everything.
 		},
 	}
 	out.flag(cmd)
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on, and show what changes")
 	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "exit 4 when something needs a person, or is not settled")
 	return cmd
 }

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/config"
+	"github.com/rotatord/rotatord/internal/web"
 	"github.com/rotatord/rotatord/store"
 )
 
@@ -57,6 +58,7 @@ type App struct {
 	reloads  *reloads
 	reloader *reloader
 	ready    chan struct{} // closed once Run has started everything
+	sessions *web.Sessions // of those who act through the admin listener
 
 	mu      sync.Mutex
 	current *generation // what runs, or would
@@ -72,7 +74,7 @@ func Open(ctx context.Context, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{o: o, log: o.Logger, store: st, reloader: newReloader(o), ready: make(chan struct{}),
+	a := &App{o: o, log: o.Logger, store: st, reloader: newReloader(o), ready: make(chan struct{}), sessions: web.NewSessions(nil),
 		reloads: &reloads{loaded: time.Now(), count: map[bool]int{}}}
 	if a.current, err = a.newGeneration(o.Config, nil); err == nil {
 		a.tellers = a.current.tellers

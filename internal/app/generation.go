@@ -118,7 +118,7 @@ func (a *App) newGeneration(cfg *config.Config, before *generation) (*generation
 	if err != nil {
 		return nil, err
 	}
-	g.api = &web.API{Engine: g.engine, Store: st, Logger: o.Logger, Events: g.events, Grace: cfg.Gate.Grace.Std(), Directory: newDirectory(cfg, clients, opts.Source, BucketKinds(transport), g.engine.Touched)}
+	g.api = &web.API{Version: o.Version, Engine: g.engine, Store: st, Logger: o.Logger, Events: g.events, Grace: cfg.Gate.Grace.Std(), Directory: newDirectory(cfg, clients, opts.Source, BucketKinds(transport), g.engine.Touched)}
 	if g.watchers, err = newWatchers(cfg, o.Logger); err != nil {
 		return nil, err
 	}

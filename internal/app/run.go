@@ -311,11 +311,6 @@ func (g *generation) doorways() []doorway {
 		}})
 }
 
-// adminHandler serves the admin listener.
-func (g *generation) adminHandler() http.Handler {
-	return web.Admin(web.AdminOptions{Metrics: g.metrics.Handler(), Ready: g.app.readiness, Version: g.app.o.Version})
-}
-
 // listenLocal opens the socket that other commands speak to. The store's lock
 // is ours, so that a socket that lies there is a dead process's.
 func listenLocal(ctx context.Context, path string) (net.Listener, error) {

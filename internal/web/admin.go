@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -40,6 +41,14 @@ type AdminOptions struct {
 	Live func() error
 	// Version is rotatord's own, for the index.
 	Version string
+	// API answers below /api/v1 what can be read; nil for no such paths.
+	API *API
+	// Actions answers below /actions; nil for no such paths: then nobody can
+	// change anything here.
+	Actions *Actions
+	// Pages serves /, /destinations/NAME and /static/, and says itself what a
+	// browser may do with them. Nil for a plain index at / and nothing else.
+	Pages http.Handler
 }
 
 // Admin makes the handler of the admin listener:
@@ -48,11 +57,22 @@ type AdminOptions struct {
 //	/healthz   200 while the process and its loops live, else 503
 //	/readyz    200 once the daemon works, else 503; both say why in one line
 //	/metrics   for Prometheus
+//	/api/v1/…  what the local socket answers, as far as it only reads
+//	/actions/… what changes something, for who has the token
 //
-// Only GET and HEAD are answered.
+// Only GET and HEAD are answered, and POST below /actions.
 func Admin(o AdminOptions) http.Handler {
 	a := &admin{AdminOptions: o, pages: map[string]http.HandlerFunc{}, asking: make(chan struct{}, maxAsking)}
 	a.pages["/"] = a.index
+	if o.API != nil {
+		for path, h := range o.API.reading(fromAdmin) {
+			a.pages["/api"+path] = h
+		}
+		a.pages["/api/openapi.json"] = openAPI
+	}
+	if o.Actions != nil {
+		a.actions = o.Actions.routes()
+	}
 	a.pages["/healthz"] = a.healthz
 	a.pages["/readyz"] = a.readyz
 	if o.Metrics != nil {
@@ -63,7 +83,8 @@ func Admin(o AdminOptions) http.Handler {
 
 type admin struct {
 	AdminOptions
-	pages map[string]http.HandlerFunc
+	pages   map[string]http.HandlerFunc
+	actions map[string]http.HandlerFunc
 	// asking holds a value for each call of Ready that has not returned.
 	asking chan struct{}
 }
@@ -79,7 +100,16 @@ func (a *admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
 	page, ok := a.pages[r.URL.Path]
+	if a.Pages != nil && pageOf(r.URL.Path) {
+		page, ok = a.Pages.ServeHTTP, true
+	}
+	action, acts := a.actions[r.URL.Path]
 	switch {
+	case acts && r.Method == http.MethodPost:
+		action(w, r)
+	case acts:
+		h.Set("Allow", "POST")
+		problem(w, r, http.StatusMethodNotAllowed, "only POST is answered here")
 	case !ok:
 		problem(w, r, http.StatusNotFound, "there is no such page: / lists what there is")
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
@@ -90,12 +120,20 @@ func (a *admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// pageOf tells whether a path is one of the pages for people.
+func pageOf(path string) bool {
+	return path == "/" || strings.HasPrefix(path, "/destinations/") || strings.HasPrefix(path, "/static/")
+}
+
 func (a *admin) index(w http.ResponseWriter, r *http.Request) {
 	text := "rotatord " + oneLine(a.Version) + "\n\n" +
 		"/healthz   is the process alive?\n" +
 		"/readyz    does it do its work?\n"
 	if a.Metrics != nil {
 		text += "/metrics   for Prometheus\n"
+	}
+	if a.API != nil {
+		text += "/api/openapi.json   what else there is, for programs\n"
 	}
 	say(w, r, http.StatusOK, plainText, text)
 }
@@ -203,8 +241,10 @@ func NewServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	return &http.Server{
-		Handler:           recovered(handler, logger),
+	closed := make(chan struct{})
+	var once sync.Once
+	s := &http.Server{
+		Handler:           recovered(untilClosed(handler, closed), logger),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      30 * time.Second, // a scrape waits at most 5 s for the store
@@ -212,6 +252,16 @@ func NewServer(handler http.Handler, logger *slog.Logger) *http.Server {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
+	s.RegisterOnShutdown(func() { once.Do(func() { close(closed) }) })
+	return s
+}
+
+// untilClosed lets a handler whose answer has no end of its own see that the
+// server shuts down, which waits for all that is under way; see [closing].
+func untilClosed(next http.Handler, closed <-chan struct{}) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), closingKey{}, closed)))
+	})
 }
 
 func recovered(next http.Handler, logger *slog.Logger) http.Handler {

@@ -37,6 +37,10 @@ const maxRequest = 1 << 20
 //	POST /v1/events/test             send a message through each of them
 //	GET  /v1/gate?secret=S&version=V whether what came before V may be revoked
 //	GET  /v1/receipts                what is noted of each secret as a whole
+//	GET  /v1/version                 which rotatord answers
+//	GET  /v1/stream                  which destinations change, as they do
+//
+// What only reads what is recorded ([API.reading]) is on the admin listener too.
 //
 // It has no authentication of its own: the socket lies in the store's
 // directory, which is its owner's alone.
@@ -52,32 +56,60 @@ type API struct {
 	// credential before.
 	Grace  time.Duration
 	Logger *slog.Logger
+	// Version is rotatord's own.
+	Version string
+
+	feed feed
 }
 
 // Handler gives the API's handler.
 func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/status", a.status)
-	mux.HandleFunc("GET /v1/history", a.history)
-	mux.HandleFunc("POST /v1/sync", each(a, a.sync))
-	mux.HandleFunc("POST /v1/plan", each(a, a.plan))
-	mux.HandleFunc("POST /v1/check", each(a, a.check))
-	mux.HandleFunc("POST /v1/retry", each(a, a.person((*rotation.Engine).Retry)))
-	mux.HandleFunc("POST /v1/resume", each(a, a.person((*rotation.Engine).Resume)))
-	mux.HandleFunc("POST /v1/pause", each(a, a.pause))
-	mux.HandleFunc("POST /v1/push", each(a, a.push))
-	mux.HandleFunc("GET /v1/gate", a.gate)
-	mux.HandleFunc("GET /v1/receipts", a.listReceipts)
-	if a.Directory != nil {
-		mux.HandleFunc("GET /v1/destinations", a.find)
-		mux.HandleFunc("POST /v1/destinations", typed(a.Directory.Create))
-		mux.HandleFunc("POST /v1/destinations/change", typed(a.Directory.Change))
-	}
-	if a.Events != nil {
-		mux.HandleFunc("GET /v1/sources", a.sources)
-		mux.HandleFunc("POST /v1/events/test", typed(a.Events.Test))
+	for pattern, h := range a.routes() {
+		mux.HandleFunc(pattern, h)
 	}
 	return mux
+}
+
+// routes are all there are, by method and path.
+func (a *API) routes() map[string]http.HandlerFunc {
+	routes := map[string]http.HandlerFunc{
+		"POST /v1/sync":   each(a, a.sync),
+		"POST /v1/plan":   each(a, a.plan),
+		"POST /v1/check":  each(a, a.check),
+		"POST /v1/retry":  each(a, a.person((*rotation.Engine).Retry)),
+		"POST /v1/resume": each(a, a.person((*rotation.Engine).Resume)),
+		"POST /v1/pause":  each(a, a.pause),
+		"POST /v1/push":   each(a, a.push),
+	}
+	for path, h := range a.reading(fromSocket) {
+		routes["GET "+path] = h
+	}
+	if a.Directory != nil {
+		routes["GET /v1/destinations"] = a.find
+		routes["POST /v1/destinations"] = typed(a.Directory.Create)
+		routes["POST /v1/destinations/change"] = typed(a.Directory.Change)
+	}
+	if a.Events != nil {
+		routes["POST /v1/events/test"] = typed(a.Events.Test)
+	}
+	return routes
+}
+
+// reading are the routes that ask nobody outside and change nothing.
+func (a *API) reading(from side) map[string]http.HandlerFunc {
+	routes := map[string]http.HandlerFunc{
+		"/v1/status":   a.status,
+		"/v1/history":  a.history,
+		"/v1/receipts": a.listReceipts,
+		"/v1/gate":     a.gate,
+		"/v1/version":  a.sayVersion,
+		"/v1/stream":   a.stream(from),
+	}
+	if a.Events != nil {
+		routes["/v1/sources"] = a.sources
+	}
+	return routes
 }
 
 func (a *API) status(w http.ResponseWriter, r *http.Request) {
@@ -123,7 +155,12 @@ func (a *API) history(w http.ResponseWriter, r *http.Request) {
 		answer(w, nil, badRequest{"limit must be a number from 1 to 10000"})
 		return
 	}
-	query := store.HistoryQuery{Limit: limit}
+	before, err := strconv.ParseInt(q.Get("before"), 10, 64)
+	if q.Get("before") != "" && (err != nil || before < 1) {
+		answer(w, nil, badRequest{"before must be the id of an entry"})
+		return
+	}
+	query := store.HistoryQuery{Limit: limit, Before: before}
 	if d := q.Get("destination"); d != "" {
 		names, err := a.names([]string{d})
 		if err != nil {
@@ -133,7 +170,7 @@ func (a *API) history(w http.ResponseWriter, r *http.Request) {
 		query.Destination = names[0]
 	}
 	entries, err := a.Store.History(r.Context(), query)
-	answer(w, entries, err)
+	answer(w, listOf(entries), err)
 }
 
 func (a *API) sync(ctx context.Context, names []string, req Request) ([]Status, error) {
@@ -266,13 +303,29 @@ func each[T any](a *API, do func(context.Context, []string, Request) ([]T, error
 	}
 }
 
+// unavailable is an error that passes.
+type unavailable struct{ text string }
+
+func (e unavailable) Error() string { return e.text }
+
+// listOf makes of nil an empty list, for programs that read JSON.
+func listOf[T any](l []T) []T {
+	if l == nil {
+		return []T{}
+	}
+	return l
+}
+
 func answer(w http.ResponseWriter, v any, err error) {
 	status := http.StatusOK
 	if err != nil {
 		status = http.StatusInternalServerError
 		var bad badRequest
 		var no refusal
+		var later unavailable
 		switch {
+		case errors.As(err, &later):
+			status = http.StatusServiceUnavailable
 		case errors.As(err, &bad):
 			status = http.StatusBadRequest
 		case errors.As(err, &no):

@@ -80,17 +80,22 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	defer func() { _ = resp.Body.Close() }()
 	dec := json.NewDecoder(resp.Body)
 	if resp.StatusCode != http.StatusOK {
-		var f Failure
-		if err := dec.Decode(&f); err != nil || f.Error == "" {
-			return fmt.Errorf("the daemon answered %s", resp.Status)
-		}
-		return &RemoteError{Text: f.Error, Usage: resp.StatusCode == http.StatusBadRequest,
-			Refused: resp.StatusCode == http.StatusUnprocessableEntity}
+		return remoteError(resp)
 	}
 	if err := dec.Decode(out); err != nil {
 		return fmt.Errorf("read the daemon's answer: %w", err)
 	}
 	return nil
+}
+
+// remoteError reads an answer that is not a success.
+func remoteError(resp *http.Response) error {
+	var f Failure
+	if err := json.NewDecoder(resp.Body).Decode(&f); err != nil || f.Error == "" {
+		return fmt.Errorf("the daemon answered %s", resp.Status)
+	}
+	return &RemoteError{Text: f.Error, Usage: resp.StatusCode == http.StatusBadRequest,
+		Refused: resp.StatusCode == http.StatusUnprocessableEntity}
 }
 
 // RemoteError is what an API said instead of doing as asked.

@@ -73,7 +73,7 @@ type EventTested struct {
 
 func (a *API) sources(w http.ResponseWriter, r *http.Request) {
 	all, err := a.Events.Sources(r.Context())
-	answer(w, all, err)
+	answer(w, listOf(all), err)
 }
 
 // Sources tells how each source of events stands.
