@@ -14,8 +14,7 @@ test: ## all tests, with the race detector, of the nested module too
 lint: ## formatting, vet, golangci-lint with the import rules
 	@scripts/lint
 
-# timetzdata: time zones for CRON_TZ where the machine has no files for them. grpcnotrace: without gRPC's
-# debug pages, whose templates make the linker keep every method there is, ten million bytes of them.
+# timetzdata: time zones for CRON_TZ where the machine has no files for them. grpcnotrace: without gRPC's debug pages.
 TAGS = timetzdata,grpcnotrace
 
 build: ## a static binary, bin/rotatord

@@ -336,8 +336,11 @@ func (w *look) tell(ctx context.Context, end ending) {
 	if end.state == store.StateHeld || end.state == store.StateBlocked || end.state == store.StateFailing {
 		level = slog.LevelWarn
 	}
-	w.log.Log(ctx, level, "destination changed state", "state", end.state, "reason", end.reason,
-		"detail", end.detail, "version", w.cur.ID, "next_look", end.next)
+	attrs := []any{"state", end.state, "reason", end.reason, "detail", end.detail, "version", w.cur.ID}
+	if !end.next.IsZero() {
+		attrs = append(attrs, "next_look", end.next)
+	}
+	w.log.Log(ctx, level, "destination changed state", attrs...)
 }
 
 // nextLook is the earliest of what the ending asks for, when the leftover has

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,7 +30,6 @@ var undriven = map[string]string{
 	"RotatordMetricsIncomplete":  "would be a bug",
 	"RotatordMarkFailing":        "a mark is tried again after a minute, which does not shrink with the rules",
 	"RotatordDependentsUnknown":  "Planet is asked once a minute at most, which does not shrink with the rules",
-	"RotatordConfigReloadFailed": "the daemon does not reload its configuration yet",
 }
 
 // trouble is one cause, the alerts that it must bring, and how it is mended.
@@ -90,6 +90,15 @@ func TestADaemonsTroublesFireAndResolve(t *testing.T) {
 	}
 	allResolved(prom, troubles)
 
+	// A configuration that is wrong is not taken over, and a good one is.
+	good := read(t, twin.config)
+	must(t, os.WriteFile(twin.config, []byte("this is no configuration\n"), 0o600))
+	must(t, twin.cmd.Process.Signal(syscall.SIGHUP))
+	prom.Firing("RotatordConfigReloadFailed", map[string]string{"job": "rotatord"})
+	must(t, os.WriteFile(twin.config, []byte(good), 0o600))
+	must(t, twin.cmd.Process.Signal(syscall.SIGHUP))
+	prom.Resolved("RotatordConfigReloadFailed", map[string]string{"job": "rotatord"})
+
 	// Silence. One of two first, then both.
 	twin.kill()
 	prom.Firing("RotatordTargetDown", nil)
@@ -113,7 +122,7 @@ func TestADaemonsTroublesFireAndResolve(t *testing.T) {
 			prom.Resolved(tr.alerts[0], tr.labels)
 		}
 	}
-	driven = append(driven, "RotatordTargetDown", "RotatordGone", "RotatordRestartLoop")
+	driven = append(driven, "RotatordConfigReloadFailed", "RotatordTargetDown", "RotatordGone", "RotatordRestartLoop")
 
 	wrong, err := prom.RuleErrors(t.Context())
 	must(t, err)
