@@ -155,7 +155,7 @@ func TestWhatTheBucketDoesNotTakeOpensNoGate(t *testing.T) {
 		secret := w.destinations[0].Secret
 		w.start()
 		time.Sleep(time.Minute)
-		w.src.forgets = true // so that the old one is not put back
+		w.src.setForgets(true) // so that the old one is not put back
 		k := w.wrongKey("")
 		w.rotate(0, k)
 		time.Sleep(30 * time.Minute)

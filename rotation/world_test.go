@@ -399,6 +399,12 @@ func (s *source) rollBack(name credential.Secret, to int) {
 	s.secrets[name].current = to
 }
 
+func (s *source) setForgets(forgets bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forgets = forgets
+}
+
 func (s *source) setDown(down bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
