@@ -63,6 +63,7 @@ var house = map[string][]string{
 	"bucket/azureblob/azureblobtest": {},
 	"announce":                       below2,
 	"dependents":                     below2,
+	"tracing":                        {},
 	"probe":                          below2,
 	"patcher":                        below2,
 	"store":                          below2,
@@ -72,7 +73,7 @@ var house = map[string][]string{
 	"internal/web/page":              {"store", "credential"},
 	"internal/web/page/pagetest":     {"store", "planet", "credential"},
 	// The one room that knows every other: it builds them.
-	"internal/app": slices.Concat(below4, []string{"announce", "dependents", "internal/web", "internal/web/page", "bucket/*", "planet/*", "watcher/*", "providers/*"}),
+	"internal/app": slices.Concat(below4, []string{"announce", "dependents", "tracing", "internal/web", "internal/web/page", "bucket/*", "planet/*", "watcher/*", "providers/*"}),
 	// A stage for app, with the simulator and a bucket server on it.
 	"internal/app/demo": {"internal/app", "internal/web", "config", "store", "bucket", "bucket/*", "planet/*"},
 	"cmd/rotatord":      {"internal/app", "internal/app/demo", "config", "credential"},
@@ -89,7 +90,8 @@ var owners = map[string]string{
 	"github.com/aws/aws-sdk-go-v2/": "bucket/* providers/* providers/aws/awstest watcher/* internal/sigv4",
 	"github.com/Azure/":             "providers/azure watcher/storagequeue watcher/servicebus internal/app",
 	"cloud.google.com/go/":          "providers/google providers/google/googletest watcher/pubsub",
-	"google.golang.org/":            "providers/google providers/google/googletest watcher/pubsub",
+	"google.golang.org/":            "providers/google providers/google/googletest watcher/pubsub tracing",
+	"go.opentelemetry.io/":          "tracing",
 	"github.com/googleapis/":        "providers/google watcher/pubsub",
 	"github.com/hashicorp/":         "providers/vault",
 	"github.com/coreos/go-oidc/":    "watcher/webhook",

@@ -29,6 +29,7 @@ func (c *checker) all() {
 	c.vault()
 	c.gate()
 	c.announce()
+	c.tracing()
 	c.sources()
 	c.settings("defaults", &c.cfg.Defaults)
 	c.accounts()

@@ -61,6 +61,8 @@ type Config struct {
 	Gate Gate `toml:"gate"`
 	// Announce is who is told of what happens.
 	Announce Announce `toml:"announce"`
+	// Tracing is where traces of rotations go.
+	Tracing Tracing `toml:"tracing"`
 	// Source is where events come from, Events and Webhooks what holds for all
 	// of them.
 	Source   Sources  `toml:"source"`

@@ -34,6 +34,7 @@ func Default() Config {
 			JWTFile: "/var/run/secrets/kubernetes.io/serviceaccount/token"},
 		Gate:     Gate{Grace: Duration(time.Hour), Mark: "rotatord-accepted"},
 		Announce: Announce{Source: "rotatord", ExpiringWithin: Duration(7 * 24 * time.Hour)},
+		Tracing:  Tracing{SamplePercent: 100},
 		Events:   Events{MissedAfter: Duration(5 * time.Minute)},
 		Webhooks: Webhooks{RequestsPerSecond: 20},
 		Defaults: Settings{

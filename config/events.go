@@ -162,7 +162,11 @@ func (c *checker) indirect(table, what, example string, env, file *string) bool 
 		case *file == "":
 			c.bad(table, fileKey, "is empty", "write the path of a file, or leave this out")
 		case c.isSet(table, envKey):
-			c.bad(table, fileKey, "the "+words+" comes from "+envKey+" already", "keep one of the two")
+			comes := " comes from "
+			if strings.HasSuffix(words, "s") {
+				comes = " come from "
+			}
+			c.bad(table, fileKey, "the "+words+comes+envKey+" already", "keep one of the two")
 		}
 	}
 	return c.isSet(table, envKey) || c.isSet(table, fileKey) || c.typeProblem(table, envKey) || c.typeProblem(table, fileKey)

@@ -144,7 +144,7 @@ func examplesEnv(name string) string {
 	case "ROTATORD_TOKEN":
 		return "0123456789abcdef"
 	case "PLANET_TOKEN", "STORAGE_CONNECTION_STRING", "SERVICE_BUS_CONNECTION_STRING", "EVENT_GRID_KEY", "WEBHOOK_SECRET",
-		"ANNOUNCE_SECRET", "ANNOUNCE_URL", "SLACK_URL":
+		"ANNOUNCE_SECRET", "ANNOUNCE_URL", "SLACK_URL", "OTLP_HEADERS":
 		return "t"
 	}
 	return testEnv(name)

@@ -154,7 +154,10 @@ func everything(t *testing.T) *Metrics {
 	o.TargetStates = func() []TargetState {
 		return []TargetState{{Target: "pager", Waiting: 7, Stopped: true}, {Target: mustNotShow}}
 	}
+	o.TraceLosses = []string{"queue_full"}
 	m := newMetrics(t, o)
+	m.SpansLost("queue_full", 9)
+	m.SpansLost(mustNotShow, 1)
 	m.Announcement("pager", "held", "retry", "timeout")
 	m.Announcement(mustNotShow, mustNotShow, mustNotShow, mustNotShow)
 	m.Mark(providers.ReasonDenied)

@@ -81,6 +81,9 @@ type Options struct {
 	// Reload tells how it stands with the configuration; nil where it is never
 	// read anew.
 	Reload func() ReloadState
+	// TraceLosses are the reasons why spans of traces get lost; empty where
+	// nothing is traced. Others count as "other".
+	TraceLosses []string
 	// Version is rotatord's own.
 	Version string
 	// Timeout bounds the reading of the store for one scrape; 0 means 5 s. It
@@ -100,6 +103,7 @@ type Metrics struct {
 	turns         *turns
 	arrivals      *arrivals
 	announcements *announcements
+	traces        *traces
 }
 
 // New checks the options and registers everything. It reads nothing and
@@ -124,13 +128,14 @@ func New(o Options) (*Metrics, error) {
 		turns:         newTurns(o.Accounts),
 		arrivals:      newArrivals(o),
 		announcements: newAnnouncements(o),
+		traces:        newTraces(o),
 	}
 	build := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name:        "rotatord_build_info",
 		Help:        "Always 1. The labels tell the version of rotatord and the Go release that it was built with.",
 		ConstLabels: prometheus.Labels{"version": clean(o.Version), "goversion": runtime.Version()},
 	}, func() float64 { return 1 })
-	all := slices.Concat(m.counters.all(), m.arrivals.all(), m.announcements.all(), newReload(o), []prometheus.Collector{
+	all := slices.Concat(m.counters.all(), m.arrivals.all(), m.announcements.all(), m.traces.all(), newReload(o), []prometheus.Collector{
 		build, m.turns, newCollector(o),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	})
@@ -153,7 +158,7 @@ func (o *Options) validate() error {
 		what  string
 		names []string
 	}{{"destination", o.Destinations}, {"account", o.Accounts}, {"event source", o.Sources}, {"transport", o.Transports},
-		{"announcement target", o.Targets}, {"part of a message", o.Parts}, {"refusal", o.Refusals}, {"step", o.Steps}} {
+		{"announcement target", o.Targets}, {"part of a message", o.Parts}, {"refusal", o.Refusals}, {"step", o.Steps}, {"loss of a trace", o.TraceLosses}} {
 		names := slices.Sorted(slices.Values(list.names))
 		for i, name := range names {
 			switch {

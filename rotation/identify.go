@@ -69,7 +69,7 @@ func (w *look) list(ctx context.Context, notBefore time.Time) (*view, *ending) {
 	}
 	begun := time.Now()
 	v, err := w.a.list(ctx, notBefore, w.e.knownPins)
-	w.e.step(w.d.Name, StepList, begun)
+	w.step(StepList, begun, failedAs(planet.OutcomeOf(err), err), err != nil)
 	if err != nil {
 		return nil, w.listFailed(ctx, err)
 	}

@@ -138,8 +138,13 @@ func (w *look) openWith(ctx context.Context, s credential.Secret, version string
 
 // glimpse looks for the object once.
 func (w *look) glimpse(ctx context.Context, b bucket.Bucket, getProven bool) probe.Sighting {
-	defer w.e.step(w.d.Name, StepProbe, time.Now())
-	return probe.Look(ctx, b, w.d.VerifyObject, getProven)
+	begun := time.Now()
+	s := probe.Look(ctx, b, w.d.VerifyObject, getProven)
+	// That the object is not there is what one hopes for; a bucket whose list is
+	// not ours to see says so by denying it.
+	absent := s.Kind == bucket.KindNotFound || s.Kind == bucket.KindDenied && getProven
+	w.step(StepProbe, begun, string(s.Kind), s.Kind != "" && !absent)
+	return s
 }
 
 // glimpseOf looks for the object with a credential of our own.

@@ -42,6 +42,7 @@ type look struct {
 	before  store.Record  // as it was loaded
 	entries []store.Entry // history not saved yet
 	missed  bool          // an event was found to be missed
+	trace   *tracer       // nil where nobody wants to hear
 }
 
 // ending is how a look ended.
@@ -68,6 +69,7 @@ func (e *Engine) Look(ctx context.Context, name string) (next time.Time, err err
 	if err != nil {
 		return time.Time{}, err
 	}
+	defer func() { w.traced(err) }()
 	due := w.rec.Due
 	if w.rec.IsDue() && w.rec.DueSource == SourcePerson {
 		ctx = planet.Interactive(ctx)
@@ -92,7 +94,8 @@ func (e *Engine) newLook(ctx context.Context, name string) (*look, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load record of %q: %w", name, err)
 	}
-	return &look{e: e, d: d, a: e.accounts[d.Account], rec: rec, before: cloned(rec), log: e.log.With("destination", name)}, nil
+	return &look{e: e, d: d, a: e.accounts[d.Account], rec: rec, before: cloned(rec), log: e.log.With("destination", name),
+		trace: e.newTracer(d, rec)}, nil
 }
 
 func (w *look) run(ctx context.Context) (ending, error) {
@@ -203,7 +206,7 @@ func (w *look) askAgain(ctx context.Context) (credential.Version, error) {
 func (w *look) current(ctx context.Context, ask func(context.Context) (credential.Version, error)) (credential.Version, error) {
 	begun := time.Now()
 	cur, err := ask(ctx)
-	w.e.step(w.d.Name, StepCurrent, begun)
+	w.step(StepCurrent, begun, string(providers.ReasonOf(err)), err != nil)
 	if err == nil && cur.ID == "" {
 		err = &providers.Error{Op: "read current version of", Secret: w.d.Secret, Reason: providers.ReasonDisabled,
 			Hint: "the source names no current version"}

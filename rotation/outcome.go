@@ -235,6 +235,7 @@ func (a *attempt) tried(outcome string, reason store.Reason, detail string) {
 	}
 	a.entry(store.Entry{Kind: store.EntryAttempt, Version: a.Version, Outcome: outcome, Reason: reason,
 		Detail: detail, Duration: time.Since(a.begun)})
+	a.trace.outcome(outcome, reason)
 }
 
 // convert makes durable facts of what a PATCH changed. That a destination was

@@ -44,6 +44,8 @@ func (w *look) push(ctx context.Context, d Decision) (*ending, error) {
 		w.rec.Trial = &store.Trial{Version: d.Version, FirstSeen: time.Now()}
 		a.trial = w.rec.Trial
 	}
+	w.trace.begin(d)
+	defer w.trace.end()
 	defer func() { a.params.Clear() }()
 	if !a.make(ctx) || !a.preflight(ctx) {
 		return nil, w.save(ctx)
@@ -58,7 +60,7 @@ func (w *look) push(ctx context.Context, d Decision) (*ending, error) {
 func (a *attempt) make(ctx context.Context) bool {
 	begun := time.Now()
 	value, err := a.e.source.Read(ctx, a.d.Secret, a.Version)
-	a.e.step(a.d.Name, StepRead, begun)
+	a.step(StepRead, begun, string(providers.ReasonOf(err)), err != nil)
 	if err != nil {
 		return a.unreadable(err)
 	}
@@ -104,7 +106,7 @@ func (a *attempt) preflight(ctx context.Context) bool {
 		begun := time.Now()
 		result = probe.RunPreflight(ctx, b, probe.PreflightOptions{
 			Key: a.objectKey(), ResumeDelete: a.trial.ResumeDelete})
-		a.e.step(a.d.Name, StepPreflight, begun)
+		a.step(StepPreflight, begun, string(result.Verdict), result.Verdict != probe.Passed)
 	}
 	a.trial.ResumeDelete = result.LeftBehind
 	a.bucket, a.proven = b, result.GetProven
@@ -185,7 +187,7 @@ const freshFor = time.Second
 func (a *attempt) send(ctx context.Context) (*ending, error) {
 	begun := time.Now()
 	turn, err := a.a.Turns.Acquire(ctx)
-	a.e.step(a.d.Name, StepTurn, begun)
+	a.step(StepTurn, begun, "", err != nil)
 	if err != nil {
 		if ctx.Err() == nil {
 			a.failed("not_sent", store.ReasonPlanetUnavailable, err.Error(), a.e.backoff(a.trial.Failures+1, soon, slow))
@@ -206,6 +208,7 @@ func (a *attempt) send(ctx context.Context) (*ending, error) {
 	case cur.ID != a.cur.ID:
 		// The source moved while we waited: what we hold is not wanted any more.
 		turn.GiveBack()
+		a.trace.outcome(outcomeMoved, "")
 		a.moveTo(ctx, cur)
 		return nil, nil
 	}
@@ -223,13 +226,13 @@ func (a *attempt) send(ctx context.Context) (*ending, error) {
 
 // patch sends the one PATCH. It outlives a shutdown, for as long as Planet may
 // take: an answer that nobody hears costs a fence.
-func (a *attempt) patch(ctx context.Context, turn *planet.Turn, booleans map[string]bool) patcher.Result {
+func (a *attempt) patch(ctx context.Context, turn *planet.Turn, booleans map[string]bool) (res patcher.Result) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.e.patchTimeout)
 	defer cancel()
 	defer turn.GiveBack() // of no effect once it was used
 	ctx = planet.WithTurn(ctx, turn)
 	begun := time.Now()
-	defer func() { a.e.step(a.d.Name, StepPatch, begun) }()
+	defer func() { a.step(StepPatch, begun, string(res.Outcome), res.Outcome != planet.OutcomeAccepted) }()
 	if booleans != nil {
 		return patcher.PushRestoring(ctx, a.a.API, a.seen.Destination, a.params, booleans)
 	}

@@ -84,18 +84,19 @@ func (e *Engine) isRunning() bool {
 }
 
 // pushOnce is one try, with the destination's lock held.
-func (e *Engine) pushOnce(ctx context.Context, name, version string) (Pushed, error) {
+func (e *Engine) pushOnce(ctx context.Context, name, version string) (p Pushed, err error) {
 	w, err := e.newLook(ctx, name)
 	if err != nil {
 		return Pushed{}, err
 	}
+	defer func() { w.traced(err) }()
 	due := w.rec.Due
 	w.settleOrphan()
 	end := w.identify(ctx)
 	if end == nil {
 		end = w.askSource(ctx)
 	}
-	p := Pushed{Version: version}
+	p = Pushed{Version: version}
 	if end == nil {
 		w.rec.Failures = 0
 		if p, end, err = w.pushByHand(ctx, version); err != nil {
@@ -210,6 +211,8 @@ func (w *look) byHand(d Decision, current bool) *handAttempt {
 // try goes the way of a push, and sees to the pause and to what must not be
 // forgotten.
 func (h *handAttempt) try(ctx context.Context) (*ending, error) {
+	h.trace.begin(h.Decision)
+	defer h.trace.end()
 	defer func() { h.params.Clear() }()
 	if !h.make(ctx) || !h.preflight(ctx) {
 		h.keep()

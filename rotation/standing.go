@@ -50,7 +50,7 @@ func (w *look) stand(ctx context.Context, t probe.Trial) {
 func (w *look) standByWriting(ctx context.Context, b bucket.Bucket) {
 	begun := time.Now()
 	p := probe.RunPreflight(ctx, b, probe.PreflightOptions{Key: w.objectKey(), ResumeDelete: w.rec.Standing.LeftBehind})
-	w.e.step(w.d.Name, StepCheck, begun)
+	w.step(StepCheck, begun, string(p.Verdict), p.Verdict != probe.Passed)
 	if ctx.Err() != nil && p.Verdict != probe.Passed {
 		return
 	}

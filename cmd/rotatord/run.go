@@ -62,6 +62,7 @@ func (c *cli) serve(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
+	spareMemory(ctx, c.env, a.Ready())
 	defer tellManager(ctx, c.env, a.Ready(), func(err error) {
 		log.WarnContext(ctx, "service manager not told", "error", err)
 	})()

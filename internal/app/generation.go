@@ -17,6 +17,7 @@ import (
 	"github.com/rotatord/rotatord/planet"
 	"github.com/rotatord/rotatord/rotation"
 	"github.com/rotatord/rotatord/store"
+	"github.com/rotatord/rotatord/tracing"
 	"github.com/rotatord/rotatord/watcher"
 	filewatcher "github.com/rotatord/rotatord/watcher/file"
 	"github.com/rotatord/rotatord/watcher/schedule"
@@ -34,7 +35,8 @@ type generation struct {
 	metrics  *metrics.Metrics
 	watchers []watcher.Watcher
 	events   *events
-	tellers  *announcing // the App's, unless the configuration wants others
+	traces   *tracing.Recorder // nil where none are wanted
+	tellers  *announcing       // the App's, unless the configuration wants others
 	askers   *askers
 	api      *web.API
 	hangUp   []func() // end the connections that nobody uses any more
@@ -67,10 +69,14 @@ func (a *App) newGeneration(cfg *config.Config, before *generation) (*generation
 	if g.events, err = newEvents(cfg, source, m, o.Logger); err != nil {
 		return nil, err
 	}
+	if g.traces, err = newTracing(cfg, m, o.Version, o.Logger); err != nil {
+		return nil, err
+	}
 	opts := rotation.Options{
 		Store: st, Source: source, Workers: cfg.Engine.Workers, Logger: o.Logger, Observe: metrics.StepObserver[rotation.Step](m),
 		MissedAfter: cfg.Events.MissedAfter.Std(), Missed: func(_ string, sources []string) { m.Missed(sources) },
 		Grace: cfg.Gate.Grace.Std(), Changed: g.changed, Receipt: func(r store.Receipt) { g.tellers.received(r) },
+		Trace: traceTo(g.traces, cfg.Tracing.EveryLook),
 	}
 	if cfg.Gate.WriteBack {
 		opts.Mark = marker(source, m)
@@ -134,7 +140,7 @@ func (g *generation) newMetrics() (*metrics.Metrics, error) {
 		Sources: append([]string{"file", "schedule", rotation.SourcePerson}, transports...), Transports: transports,
 		SourceStates: func() []metrics.SourceState { return g.events.states() }, Parts: parts(), Refusals: refusals(),
 		Secrets: destinationSecrets(cfg), Targets: targetNames(cfg), TargetStates: g.targetStates,
-		Steps: stepNames(), Version: g.app.o.Version, Logger: g.log,
+		Steps: stepNames(), TraceLosses: traceLosses(cfg), Version: g.app.o.Version, Logger: g.log,
 		Reload: g.app.reloads.state})
 	g.metrics = m
 	return m, err

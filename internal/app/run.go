@@ -174,7 +174,7 @@ func (g *generation) start(ctx context.Context) *running {
 			}
 		})
 	}
-	begin("engine", g.engine.Run)
+	begin("engine", g.rotate)
 	begin("dependents", g.askers.run)
 	for _, w := range g.watchers {
 		begin("watcher "+w.Name(), func(ctx context.Context) error { return w.Run(ctx, g.emit(w.Name())) })

@@ -44,6 +44,8 @@ type world struct {
 	// Times that the servers themselves took, for what comes over TCP. The
 	// simulator's own way to the bucket is in memory and part of its time.
 	planetTime, bucketTime atomic.Int64
+	// traced counts requests that tell of a trace.
+	traced atomic.Int64
 	// onEvent, if set, is called at every step that can be seen from outside: a
 	// request that comes in, a line of a log.
 	onEvent atomic.Pointer[func()]
@@ -93,6 +95,9 @@ func newWorld(t testing.TB, opts ...option) *world {
 func (w *world) serve(h http.Handler, took *atomic.Int64) *httptest.Server {
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.event()
+		if r.Header.Get("Traceparent") != "" || r.Header.Get("Tracestate") != "" {
+			w.traced.Add(1)
+		}
 		begun := time.Now()
 		defer func() {
 			own := time.Since(begun)
