@@ -15,6 +15,7 @@ import (
 	"github.com/rotatord/rotatord/metrics"
 	"github.com/rotatord/rotatord/patcher"
 	"github.com/rotatord/rotatord/planet"
+	"github.com/rotatord/rotatord/providers"
 	"github.com/rotatord/rotatord/rotation"
 	"github.com/rotatord/rotatord/store"
 	"github.com/rotatord/rotatord/tracing"
@@ -56,24 +57,34 @@ func (g *generation) close() {
 // newGeneration builds what a configuration wants, beside what may still run by
 // the one before. It starts nothing, opens no port, and writes nothing.
 func (a *App) newGeneration(cfg *config.Config, before *generation) (*generation, error) {
-	o, st := a.o, a.store
-	g := &generation{cfg: cfg, log: a.log, store: st, app: a}
+	g := &generation{cfg: cfg, log: a.log, store: a.store, app: a}
+	if err := g.build(before); err != nil {
+		g.close()
+		return nil, err
+	}
+	return g, nil
+}
+
+// build is the list.
+func (g *generation) build(before *generation) error {
+	cfg, o := g.cfg, g.app.o
 	m, err := g.newMetrics()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	source, hangUpSource, err := newProviders(cfg, st, o.Logger)
+	source, hangUp, err := newProviders(cfg, g.store, o.Logger)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	g.hangUp = append(g.hangUp, hangUp)
 	if g.events, err = newEvents(cfg, source, m, o.Logger); err != nil {
-		return nil, err
+		return err
 	}
 	if g.traces, err = newTracing(cfg, m, o.Version, o.Logger); err != nil {
-		return nil, err
+		return err
 	}
 	opts := rotation.Options{
-		Store: st, Source: source, Workers: cfg.Engine.Workers, Logger: o.Logger, Observe: metrics.StepObserver[rotation.Step](m),
+		Store: g.store, Source: source, Workers: cfg.Engine.Workers, Logger: o.Logger, Observe: metrics.StepObserver[rotation.Step](m),
 		MissedAfter: cfg.Events.MissedAfter.Std(), Missed: func(_ string, sources []string) { m.Missed(sources) },
 		Grace: cfg.Gate.Grace.Std(), Changed: g.changed, Receipt: func(r store.Receipt) { g.tellers.received(r) },
 		Trace: traceTo(g.traces, cfg.Tracing.EveryLook),
@@ -81,54 +92,71 @@ func (a *App) newGeneration(cfg *config.Config, before *generation) (*generation
 	if cfg.Gate.WriteBack {
 		opts.Mark = marker(source, m)
 	}
+	clients, err := g.addAccounts(&opts, m, source)
+	if err != nil {
+		return err
+	}
+	if g.askers, err = newDependents(cfg, clients, g.store, o.Logger); err != nil {
+		return err
+	}
+	if err := g.newTellers(before); err != nil {
+		return err
+	}
 	buckets := transports{given: o.Buckets, own: map[string]http.RoundTripper{}}
-	hangUp := []func(){buckets.hangUp, hangUpSource}
-	clients := map[string]*planet.Client{} // by account, for what is no rotation
-	for _, ac := range cfg.Accounts {
-		account, err := newAccount(ac, st, m, source, o.Version, o.Planet, o.Logger)
+	g.hangUp = append(g.hangUp, buckets.hangUp)
+	if err := g.addDestinations(&opts, buckets); err != nil {
+		return err
+	}
+	if g.engine, err = rotation.New(opts); err != nil {
+		return err
+	}
+	if err := g.events.connect(g.emit, g.engine.Matches, m); err != nil {
+		return err
+	}
+	transport, err := buckets.trusting("")
+	if err != nil {
+		return err
+	}
+	g.api = &web.API{Version: o.Version, Engine: g.engine, Store: g.store, Logger: o.Logger, Events: g.events, Grace: cfg.Gate.Grace.Std(),
+		Directory: newDirectory(cfg, clients, source, BucketKinds(transport), g.engine.Touched)}
+	g.watchers, err = newWatchers(cfg, o.Logger)
+	return err
+}
+
+// addAccounts makes the accounts, and gives their clients by name, for what is
+// no rotation.
+func (g *generation) addAccounts(opts *rotation.Options, m *metrics.Metrics, source providers.Set) (map[string]*planet.Client, error) {
+	o := g.app.o
+	clients := map[string]*planet.Client{}
+	for _, ac := range g.cfg.Accounts {
+		account, err := newAccount(ac, g.store, m, source, o.Version, o.Planet, o.Logger)
 		if err != nil {
 			return nil, err
 		}
 		if c, ok := account.API.(*planet.Client); ok {
 			clients[ac.Name] = c
 			if o.Planet == nil {
-				hangUp = append(hangUp, c.CloseIdleConnections)
+				g.hangUp = append(g.hangUp, c.CloseIdleConnections)
 			}
 		}
 		opts.Accounts = append(opts.Accounts, account)
 		opts.PatchTimeout = max(opts.PatchTimeout, ac.PatchTimeout.Std()+5*time.Second)
 	}
-	if g.askers, err = newDependents(cfg, clients, st, o.Logger); err != nil {
-		return nil, err
-	}
-	if err := g.newTellers(before); err != nil {
-		return nil, err
-	}
-	for _, d := range cfg.Destinations {
+	return clients, nil
+}
+
+// addDestinations makes the destinations and what is recorded of each.
+func (g *generation) addDestinations(opts *rotation.Options, buckets transports) error {
+	for _, d := range g.cfg.Destinations {
 		dest, err := newDestination(d, buckets)
 		if err != nil {
-			return nil, fmt.Errorf("destination %q: %w", d.Name, err)
+			return fmt.Errorf("destination %q: %w", d.Name, err)
 		}
 		dest.Announcers = g.events.announcers(d.Secret)
 		opts.Destinations = append(opts.Destinations, dest)
 		g.records = append(g.records, store.Record{Destination: d.Name, Account: d.Account, Secret: d.Secret})
 	}
-	g.hangUp = hangUp
-	if g.engine, err = rotation.New(opts); err != nil {
-		return nil, err
-	}
-	if err := g.events.connect(g.emit, g.engine.Matches, m); err != nil {
-		return nil, err
-	}
-	transport, err := buckets.trusting("")
-	if err != nil {
-		return nil, err
-	}
-	g.api = &web.API{Version: o.Version, Engine: g.engine, Store: st, Logger: o.Logger, Events: g.events, Grace: cfg.Gate.Grace.Std(), Directory: newDirectory(cfg, clients, opts.Source, BucketKinds(transport), g.engine.Touched)}
-	if g.watchers, err = newWatchers(cfg, o.Logger); err != nil {
-		return nil, err
-	}
-	return g, nil
+	return nil
 }
 
 // newMetrics makes g.metrics, which the parts that are built after it are
