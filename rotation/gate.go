@@ -174,6 +174,9 @@ func gateOf(r store.Record, version string, now time.Time) GateDestination {
 		d.Verdict, d.Detail = VerdictStuck, "Planet's check left its object behind: the credential may not delete"
 	case r.Accepted.Unproven && r.Leftover.State == string(probe.CannotTell) && r.Leftover.Reason == string(probe.ReasonCredential):
 		d.Verdict, d.Detail = VerdictStuck, "was given it untried, and its bucket does not take it"
+	case r.Accepted.Unproven && again(r.Accepted) && r.Leftover.State == string(probe.CannotTell):
+		// Planet may have refused it before, and taken it without a second check.
+		d.Verdict, d.Detail = VerdictStuck, "was given it untried and more than once, and its bucket does not say whether it may write: rotate again, or set preflight"
 	case r.Accepted.Unproven && !toldOf(r.Leftover):
 		d.Detail = "was given it untried, and its bucket could not be asked since"
 	case !slices.Contains([]store.State{store.StateInSync, store.StatePaused}, why.State):
@@ -186,6 +189,9 @@ func gateOf(r store.Record, version string, now time.Time) GateDestination {
 	}
 	return d
 }
+
+// again tells whether a version was sent before the time that it was accepted.
+func again(a *store.Accepted) bool { return !a.FirstSent.IsZero() && a.FirstSent.Before(a.Sent) }
 
 // toldOf tells whether the look for a leftover says something of a credential
 // that no preflight has tried: what it may not read it may still write.
