@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"runtime"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -179,6 +181,28 @@ func (o *Options) validate() error {
 	return nil
 }
 
+// sparing logs what goes wrong while a scrape is answered, once a minute at most:
+// of a client that hangs up each metric family that is left is told.
+type sparing struct {
+	logger *slog.Logger
+	mu     sync.Mutex
+	last   time.Time
+}
+
+// Println implements promhttp.Logger.
+func (s *sparing) Println(v ...any) {
+	now := time.Now()
+	s.mu.Lock()
+	told := !s.last.IsZero() && now.Sub(s.last) < time.Minute
+	if !told {
+		s.last = now
+	}
+	s.mu.Unlock()
+	if !told {
+		s.logger.ErrorContext(context.Background(), "a scrape was not answered in full", "error", strings.TrimSpace(fmt.Sprintln(v...)))
+	}
+}
+
 // Handler serves what Prometheus scrapes, as OpenMetrics to those who ask for
 // it and as the classic text to all others.
 //
@@ -187,7 +211,7 @@ func (o *Options) validate() error {
 // It is counted by promhttp_metric_handler_errors_total and logged.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
-		ErrorLog:            slog.NewLogLogger(m.logger.Handler(), slog.LevelError),
+		ErrorLog:            &sparing{logger: m.logger},
 		ErrorHandling:       promhttp.ContinueOnError,
 		Registry:            m.registry,
 		EnableOpenMetrics:   true,

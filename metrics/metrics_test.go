@@ -1,11 +1,16 @@
 package metrics
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -307,3 +312,27 @@ func TestScrapesAndCountersMayRunTogether(t *testing.T) {
 		t.Errorf("%v events counted, want 81", got)
 	}
 }
+
+func TestAClientThatHangsUpIsLoggedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		o := options(&fakeStore{})
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		m, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := m.Handler()
+		for range 3 {
+			h.ServeHTTP(gone{httptest.NewRecorder()}, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+		}
+		if n := strings.Count(log.String(), "\n"); n != 1 {
+			t.Errorf("logged %d lines:\n%s", n, log.String())
+		}
+	})
+}
+
+// gone is a client that has hung up.
+type gone struct{ http.ResponseWriter }
+
+func (gone) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }

@@ -85,6 +85,17 @@ type Marker interface {
 	Mark(ctx context.Context, s credential.Secret, version string) error
 }
 
+// MarkChecker is an optional ability of a Marker: to tell before the first Mark
+// whether it may be written. Like Checker it is for a person who asks, and it
+// never writes.
+type MarkChecker interface {
+	// MissingToMark names, in the provider's own terms and sorted, what Mark needs
+	// and we are known not to have, and what it needs of which only a write would
+	// tell. An error of ReasonInvalid says that this secret can't be marked at all,
+	// any other that it could not be found out.
+	MissingToMark(ctx context.Context, s credential.Secret) (missing, untold []string, err error)
+}
+
 // Kind is one entry of the explicit list that a program builds: a Provider and
 // the names it answers for.
 type Kind struct {
@@ -171,6 +182,16 @@ func (set Set) Missing(ctx context.Context, s credential.Secret) ([]string, erro
 	return nil, nil
 }
 
+// Marks tells whether versions of a secret can be marked: files can't.
+func (set Set) Marks(s credential.Secret) bool {
+	k, err := set.For(s)
+	if err != nil {
+		return false
+	}
+	_, ok := k.Provider.(Marker)
+	return ok
+}
+
 // Mark implements Marker. A kind that can't write is an error of
 // ReasonInvalid.
 func (set Set) Mark(ctx context.Context, s credential.Secret, version string) error {
@@ -181,7 +202,27 @@ func (set Set) Mark(ctx context.Context, s credential.Secret, version string) er
 	if m, ok := k.Provider.(Marker); ok {
 		return m.Mark(ctx, s, version)
 	}
+	return k.unmarkable(s)
+}
+
+func (k Kind) unmarkable(s credential.Secret) error {
 	return &Error{Op: "mark", Secret: s, Reason: ReasonInvalid, Hint: "secrets of kind " + k.Name + " can't be marked"}
+}
+
+// MissingToMark implements MarkChecker. Of a kind that marks and can't tell,
+// nothing is known to be missing.
+func (set Set) MissingToMark(ctx context.Context, s credential.Secret) (missing, untold []string, err error) {
+	k, err := set.For(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	if c, ok := k.Provider.(MarkChecker); ok {
+		return c.MissingToMark(ctx, s)
+	}
+	if _, ok := k.Provider.(Marker); ok {
+		return nil, nil, nil
+	}
+	return nil, nil, k.unmarkable(s)
 }
 
 // Reason says why a source did not answer, in the words that decide what to do

@@ -48,6 +48,9 @@ type Options struct {
 	// Mark writes to the secret manager which version all destinations use, or
 	// with an empty version that this is not known any more. Nil for not.
 	Mark func(ctx context.Context, s credential.Secret, version string) error
+	// Marks tells of which secrets Mark can write; nil for all. The others are left
+	// out: what can't be done is no failure.
+	Marks func(s credential.Secret) bool
 	// Trace hears of each look that has ended, with what it did when. It is called
 	// concurrently and must return at once. May be nil, and nothing is gathered then.
 	Trace func(Trace)
@@ -68,6 +71,7 @@ type Engine struct {
 	onChanged    func(before, after store.Record)
 	onReceipt    func(store.Receipt)
 	onMark       func(ctx context.Context, s credential.Secret, version string) error
+	marks        func(s credential.Secret) bool
 	onTrace      func(Trace)
 
 	accounts     map[string]*account
@@ -137,7 +141,7 @@ func New(o Options) (*Engine, error) {
 		bySecret: map[credential.Secret][]string{}, busy: map[string]gate{},
 		pins: map[string]store.Pin{}, rolling: map[string]bool{},
 		receipts: receipts{wake: make(chan struct{}, 1), tries: map[credential.Secret]*markTries{}},
-		grace:    o.Grace, onChanged: o.Changed, onReceipt: o.Receipt, onMark: o.Mark, onTrace: o.Trace,
+		grace:    o.Grace, onChanged: o.Changed, onReceipt: o.Receipt, onMark: o.Mark, marks: o.Marks, onTrace: o.Trace,
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,7 +68,7 @@ const (
 
 // Check is one thing that must hold for a destination to be rotated.
 type Check struct {
-	Name   string // "destination", "writable", "not archived", "secret", "value", "bucket", "probe secret", "cleanup secret"
+	Name   string // "destination", "writable", "not archived", "secret", "value", "bucket", "probe secret", "cleanup secret", "mark"
 	Result CheckResult
 	Detail string
 }
@@ -77,7 +78,38 @@ type Check struct {
 // secret has a current version, can be read, and fits the destination's type.
 func (e *Engine) Check(ctx context.Context, name string) ([]Check, error) {
 	checks, _, err := e.inspect(planet.Interactive(ctx), name)
+	if mark := e.checkMark(ctx, e.destinations[name].Secret); err == nil && mark.Name != "" {
+		checks = append(checks, mark)
+	}
 	return checks, err
+}
+
+// checkMark says whether the secret can be marked, where that is wanted.
+// Rotations go on without it, so what is wrong is a warning.
+func (e *Engine) checkMark(ctx context.Context, s credential.Secret) Check {
+	c, ok := e.source.(providers.MarkChecker)
+	if e.onMark == nil || !ok || s == "" {
+		return Check{}
+	}
+	bounded, cancel := context.WithTimeout(ctx, markWithin)
+	defer cancel()
+	missing, untold, err := c.MissingToMark(bounded, s)
+	switch {
+	case err != nil:
+		return Check{"mark", CheckWarning, err.Error() + "; write_back will not work for this secret"}
+	case len(missing) > 0:
+		return Check{"mark", CheckWarning, "write_back needs what is missing: " + strings.Join(slices.Concat(missing, untold), ", ")}
+	case len(untold) > 0 && !e.marked(ctx, s):
+		return Check{"mark", CheckWarning, "write_back needs " + strings.Join(untold, ", ") + "; whether that is permitted shows only when the first mark is written"}
+	}
+	return Check{"mark", CheckOK, strings.Join(untold, ", ")}
+}
+
+// marked tells whether a mark of ours stands at the secret, so that the
+// permission was there.
+func (e *Engine) marked(ctx context.Context, s credential.Secret) bool {
+	all, err := e.store.Receipts(ctx)
+	return err == nil && slices.ContainsFunc(all, func(r store.Receipt) bool { return r.Secret == s && !r.Marked.IsZero() })
 }
 
 // inspect goes the way of a look up to the point where something would be

@@ -14,8 +14,8 @@ import (
 // Retry forgets what keeps a destination from being tried: a held version, a
 // waiting time, a restore that was given up, a changed parameter or a drift that
 // somebody has seen to, and the pin of what the name led to. It is a person's word
-// that the cause is gone. A record that can't be read is made anew, which is a
-// first sight.
+// that the cause is gone. A record that can't be read or is gone is made
+// anew, which is a first sight.
 func (e *Engine) Retry(ctx context.Context, name string) error {
 	if err := e.renew(ctx, name); err != nil {
 		return err
@@ -38,7 +38,8 @@ func (e *Engine) Retry(ctx context.Context, name string) error {
 	})
 }
 
-// renew replaces a record that can't be read.
+// renew replaces a record that can't be read, and makes one that is not there:
+// somebody has taken it away since the start.
 func (e *Engine) renew(ctx context.Context, name string) error {
 	d, ok := e.destinations[name]
 	if !ok {
@@ -46,13 +47,15 @@ func (e *Engine) renew(ctx context.Context, name string) error {
 	}
 	_, err := e.store.Load(ctx, name)
 	var unreadable *store.FactsError
-	if !errors.As(err, &unreadable) {
+	switch {
+	case errors.As(err, &unreadable):
+		if err := e.store.Forget(ctx, name); err != nil {
+			return fmt.Errorf("forget record of %q: %w", name, err)
+		}
+	case !errors.Is(err, store.ErrNotFound):
 		return nil // what else is wrong, the caller finds out
 	}
 	e.log.WarnContext(ctx, "record that can't be read is made anew", "destination", name, "error", err)
-	if err := e.store.Forget(ctx, name); err != nil {
-		return fmt.Errorf("forget record of %q: %w", name, err)
-	}
 	record := store.Record{Destination: name, Account: d.Account, Secret: d.Secret}
 	if err := e.store.Ensure(ctx, []store.Record{record}); err != nil {
 		return fmt.Errorf("make record of %q: %w", name, err)

@@ -187,7 +187,7 @@ func agreed(rs []store.Record, now time.Time) (version string, at time.Time, why
 // that this is not known any more.
 func (e *Engine) writeBack(ctx context.Context, r store.Receipt) error {
 	safe := !r.Safe.IsZero() && r.Withdrawn.IsZero()
-	if e.onMark == nil || safe == !r.Marked.IsZero() {
+	if e.onMark == nil || e.marks != nil && !e.marks(r.Secret) || safe == !r.Marked.IsZero() {
 		return nil
 	}
 	t := e.receipts.tries[r.Secret]

@@ -296,3 +296,30 @@ func TestAReceiptIsMadeCarriedOnAndWithdrawn(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatCanNotBeMarkedIsNotTried(t *testing.T) {
+	m := &marks{}
+	in(t, 1, []option{func(w *world, _ *planettest.Options) {
+		w.mark, w.marks = m.mark, func(credential.Secret) bool { return false }
+	}}, func(t *testing.T, w *world) {
+		w.start()
+		time.Sleep(time.Hour)
+		rs, err := w.current().store.Receipts(t.Context())
+		must(t, err)
+		if len(rs) != 1 || rs[0].Safe.IsZero() || !rs[0].Marked.IsZero() || len(m.all()) > 0 {
+			t.Errorf("receipts %+v, marks %v", rs, m.all())
+		}
+	})
+}
+
+func TestARecordThatIsGoneIsMadeAnewByAPerson(t *testing.T) {
+	in(t, 1, nil, func(t *testing.T, w *world) {
+		w.start()
+		time.Sleep(5 * time.Minute)
+		w.wantState(0, store.StateInSync, "")
+		must(t, w.current().store.Forget(t.Context(), w.destinations[0].Name))
+		must(t, w.current().Retry(t.Context(), w.destinations[0].Name))
+		time.Sleep(5 * time.Minute)
+		w.wantState(0, store.StateInSync, "")
+	})
+}

@@ -58,6 +58,7 @@ type world struct {
 	listEvery   time.Duration
 	grace       time.Duration
 	mark        func(context.Context, credential.Secret, string) error
+	marks       func(credential.Secret) bool
 	trace       func(rotation.Trace)
 
 	mu     sync.Mutex
@@ -224,7 +225,7 @@ func (w *world) start() *running {
 		Store: mortalStore{l, st}, Source: w.sourceOf(l), Logger: w.logger(),
 		Accounts: accounts, Destinations: w.destinations,
 		Rand: rand.New(rand.NewPCG(w.rand.Uint64(), 3)), MissedAfter: w.missedAfter,
-		Grace: w.grace, Mark: w.mark, Trace: w.trace,
+		Grace: w.grace, Mark: w.mark, Marks: w.marks, Trace: w.trace,
 		Missed: func(name string, sources []string) {
 			w.mu.Lock()
 			defer w.mu.Unlock()

@@ -61,7 +61,7 @@ func verdictOf(code string) (verdict, bool) {
 	case "AccessDenied", "AllAccessDisabled":
 		return verdict{bucket.KindDenied, ""}, true
 	case "InvalidAccessKeyId":
-		return verdict{bucket.KindBadCredential, "the access key id is not known; a new key takes some seconds to be"}, true
+		return verdict{bucket.KindBadCredential, "the access key id is not known; a new key may need some seconds"}, true
 	case "SignatureDoesNotMatch":
 		return verdict{bucket.KindBadCredential, "the secret does not belong to the access key id"}, true
 	case "ExpiredToken", "TokenRefreshRequired":

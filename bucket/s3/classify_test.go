@@ -62,7 +62,7 @@ func TestAnswersAreClassified(t *testing.T) {
 		{"access denied by a bucket policy", 403, nil, xmlError("AccessDenied", explicitDeny), bucket.KindDenied,
 			"put object: denied (s3:PutObject): AccessDenied [HTTP 403]: an explicit deny in a resource-based policy"},
 		{"unknown key", 403, nil, xmlError("InvalidAccessKeyId", "The key AKIACANARY does not exist"), bucket.KindBadCredential,
-			"put object: bad credential: InvalidAccessKeyId [HTTP 403]: the access key id is not known; a new key takes some seconds to be"},
+			"put object: bad credential: InvalidAccessKeyId [HTTP 403]: the access key id is not known; a new key may need some seconds"},
 		{"wrong secret", 403, nil, xmlError("SignatureDoesNotMatch", secret), bucket.KindBadCredential,
 			"put object: bad credential: SignatureDoesNotMatch [HTTP 403]: the secret does not belong to the access key id"},
 		{"expired token", 400, nil, xmlError("ExpiredToken", "x"), bucket.KindBadCredential,

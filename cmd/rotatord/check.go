@@ -19,12 +19,17 @@ func (c *cli) checkCommand() *cobra.Command {
 		Long: `Check the configuration, and for every destination, or for those named: Planet
 knows it, it is what it was, this account may write it, it is not archived; its
 secret can be read, and its value fits the destination's type. A permission that
-the secret manager withholds is named.
+the secret manager withholds is named. With [gate] write_back: the secret can be
+marked, and which permission that needs.
 
-Planet is only asked, no bucket is, and nothing is written.
+Planet is only asked, no bucket is, and nothing is written. "bucket" says that
+the bucket could be asked from here: sync and run ask it, before they send.
+
+A running daemon answers, for the configuration that it has. Where this file
+has another secret or account for a destination, that is said, and is a failure.
 ` + exitHelp + `; everything that is wrong
      with the latter is said, with line and column
-  4  a check has failed`,
+  4  a check has failed, or was not of this file`,
 		Example: `  rotatord check
   rotatord check --config new.toml my-s3-destination-CKxV9io`,
 		RunE: func(cmd *cobra.Command, args []string) error { return c.check(cmd.Context(), args, out) },
@@ -35,7 +40,11 @@ Planet is only asked, no bucket is, and nothing is written.
 
 func (c *cli) check(ctx context.Context, names []string, out output) error {
 	var all []app.Checks
+	var other bool
 	err := c.with(ctx, func(conn *app.Connection) (err error) {
+		if other, err = c.noteOther(ctx, conn); err != nil {
+			return err
+		}
 		all, err = conn.Check(ctx, app.Request{Destinations: names})
 		noteUnknown(c, conn, names, all, func(d app.Checks) string { return d.Destination })
 		return err
@@ -56,6 +65,9 @@ func (c *cli) check(ctx context.Context, names []string, out output) error {
 				return statusError(exitTrouble)
 			}
 		}
+	}
+	if other {
+		return statusError(exitTrouble)
 	}
 	return nil
 }

@@ -160,18 +160,29 @@ func (c *cli) bare(baseURL, keyEnv string) (*config.Config, error) {
 	return cfg, nil
 }
 
-// loadAny is load, or bare where there is no configuration yet.
+// loadAny is load, or bare where there is no configuration yet. One that is
+// empty was made a moment ago by the shell that runs "… >> rotatord.toml".
 func (c *cli) loadAny(baseURL string) (cfg *config.Config, alone bool, err error) {
 	if baseURL == "" {
 		cfg, err := c.load()
 		var missing *config.NotFoundError
 		named := c.configFile != "" || c.env(config.FileEnv) != ""
-		if err == nil || named || !errors.As(err, &missing) {
+		if err == nil || named || !errors.As(err, &missing) && !c.isEmpty() {
 			return cfg, false, err
 		}
 	}
 	cfg, err = c.bare(baseURL, config.DefaultKeyEnv)
 	return cfg, true, err
+}
+
+// isEmpty tells whether the configuration in its usual place has no bytes.
+func (c *cli) isEmpty() bool {
+	path, err := config.Find("", c.env)
+	if err != nil {
+		return false
+	}
+	info, err := os.Stat(path)
+	return err == nil && info.Size() == 0
 }
 
 // destinations completes the names of destinations in a shell.
@@ -234,7 +245,7 @@ func (c *cli) connected(ctx context.Context, load func() (*config.Config, error)
 	err = do(conn)
 	var remote *app.RemoteError
 	if conn.Daemon && errors.As(err, &remote) && remote.Usage {
-		return fmt.Errorf("%w (so says the running daemon; if the configuration has changed since it was started, restart it)", err)
+		return fmt.Errorf("%w (so says the running daemon, of the configuration that it has; a changed file it takes over by itself, unless its log says what is wrong with that)", err)
 	}
 	return err
 }
@@ -247,9 +258,32 @@ func noteUnknown[T any](c *cli, conn *app.Connection, asked []string, answer []T
 	}
 	for _, d := range c.cfg.Destinations {
 		if !slices.ContainsFunc(answer, func(a T) bool { return name(a) == d.Name }) {
-			c.complain("warning: the running daemon does not know " + d.Name + "; restart it to take the configuration over")
+			c.complain("warning: the running daemon does not know " + d.Name + "; it runs with another configuration, or could not take this one over: its log says why")
 		}
 	}
+}
+
+// noteOther warns of destinations whose secret or account a running daemon has
+// otherwise than the configuration here, and tells whether there are any: what
+// it says of them says nothing of this file.
+func (c *cli) noteOther(ctx context.Context, conn *app.Connection) (other bool, err error) {
+	if !conn.Daemon {
+		return false, nil
+	}
+	all, err := conn.Status(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, d := range c.cfg.Destinations {
+		for _, st := range all {
+			if st.Destination == d.Name && (st.Secret != d.Secret || st.Account != d.Account) {
+				other = true
+				c.complain(fmt.Sprintf("warning: %s: this file says secret %s of account %s; the running daemon has secret %s of account %s and answers for that (give this file a [store] dir of its own to try it)",
+					d.Name, d.Secret, d.Account, st.Secret, st.Account))
+			}
+		}
+	}
+	return other, nil
 }
 
 // logger makes the log on stderr: text on a terminal, JSON elsewhere, unless

@@ -51,7 +51,7 @@ var advice = map[app.Reason]string{
 	"duplicate_destination":  "remove one of the two entries from the configuration",
 	"pin_mismatch":           "see whether this still is the destination you mean; if so: rotatord retry NAME",
 	"unsupported_type":       "remove the entry, or use a rotatord that knows the type",
-	"internal":               "see the log; if it lasts, report it with the log's lines",
+	"internal":               "rotatord retry NAME makes its record anew, if that can't be read; else see the log, and report it with the log's lines",
 }
 
 // actionWords is how a dry run shows what a look would do, and what it means

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -56,6 +57,14 @@ func (d *daemon) kill() {
 	}
 	_ = d.cmd.Process.Kill()
 	<-d.gone
+}
+
+// reconfigure replaces the configuration and has it read anew.
+func (d *daemon) reconfigure(text string) {
+	d.t.Helper()
+	must(d.t, os.WriteFile(d.config+".new", []byte(text), 0o600))
+	must(d.t, os.Rename(d.config+".new", d.config))
+	must(d.t, d.cmd.Process.Signal(syscall.SIGHUP))
 }
 
 // do runs another command with the daemon's configuration. An exit status of

@@ -10,9 +10,11 @@
 //   - Every metric, label and word in them is documented; every state, condition
 //     and reason of the store has an alert, or stands in a list that says why
 //     not; every alert has its runbook, whose commands exist.
-//   - A daemon is driven into as many states as can be had within two minutes,
-//     and a Prometheus with these rules, all of their times shortened by one
-//     factor, has to fire each alert, and to resolve it once the cause is mended.
+//   - Daemons are driven into every state, and a Prometheus with these rules, all
+//     of their times shortened by one factor, has to fire each alert, and to
+//     resolve it once the cause is mended. Three stories run beside each other,
+//     since some times of the daemon's own are minutes: driveTheWorld,
+//     driveThePatient, driveTheStore.
 //
 // docs/alerts.md has the table of all alerts. "go test ./alerts -update" writes
 // it anew.

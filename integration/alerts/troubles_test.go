@@ -16,9 +16,9 @@ import (
 const verifyObject = "planetverify.txt"
 
 // troubles makes the destinations of the daemon, and says what happens to each.
-// The second result is the one whose deliveries fail.
-func (w *world) troubles(main *daemonOf) ([]trouble, *place) {
-	var list []trouble
+// The second result is the one whose deliveries fail, the third the one that
+// somebody removes.
+func (w *world) troubles(main *daemonOf) (list []trouble, deliveries, gone *place) {
 	add := func(p *place, cause, mend func(), alerts ...string) {
 		list = append(list, trouble{alerts: alerts, labels: on(p), cause: cause, mend: mend})
 	}
@@ -51,7 +51,9 @@ func (w *world) troubles(main *daemonOf) ([]trouble, *place) {
 		enough()
 		drifted.give(all...)
 	}, "RotatordDrift")
-	return list, p
+	gone = w.add("vanished", spot{})
+	add(gone, func() { w.sim.Remove(gone.id) }, nil, "RotatordDestinationVanished")
+	return list, p, gone
 }
 
 // again gives what starts doing something at an interval, and what ends it and
@@ -146,9 +148,6 @@ func (w *world) rotationTroubles(main *daemonOf, add func(*place, func(), func()
 func (w *world) planetTroubles(_ *daemonOf, add func(*place, func(), func(), ...string)) {
 	archived := w.add("archived", spot{lines: []string{`on_drift = "push"`}})
 	add(archived, func() { w.sim.Archive(archived.id, true) }, func() { w.sim.Archive(archived.id, false) }, "RotatordDestinationArchived")
-
-	vanished := w.add("vanished", spot{})
-	add(vanished, func() { w.sim.Remove(vanished.id) }, nil, "RotatordDestinationVanished")
 
 	foreign := w.add("foreign", spot{lines: []string{`on_drift = "push"`}})
 	add(foreign, func() { w.sim.SetCanWrite(foreign.id, "owner", false) }, func() { w.sim.SetCanWrite(foreign.id, "owner", true) }, "RotatordDestinationBlocked")

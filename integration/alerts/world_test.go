@@ -22,6 +22,7 @@ import (
 	"github.com/rotatord/rotatord/internal/app"
 	"github.com/rotatord/rotatord/planet/planettest"
 	"github.com/rotatord/rotatord/providers/aws/awstest"
+	"github.com/rotatord/rotatord/providers/azure/azuretest"
 	"github.com/rotatord/rotatord/watcher/sqs/sqstest"
 )
 
@@ -41,12 +42,14 @@ type world struct {
 	skewed  *httptest.Server   // before s3: says that our clock is wrong, while wrong is set
 	wrong   atomic.Bool
 	vault   *awstest.Server
+	azure   *azuretest.Server // nil unless it is wanted
 	queues  *sqstest.Server
 	hook    *httptest.Server // takes announcements, unless deaf
 	deaf    atomic.Bool
 	judge   *judge
 	lines   []string // [[destination]] tables
 	webhook string   // where the daemon listens for events
+	env     []string // of the daemon, beside its own
 }
 
 const apiKey = "PLAKexampleOfTheAlertTests"
@@ -75,7 +78,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(own.CloseIdleConnections)
 	w.judge = &judge{verifier: app.Verifier(app.BucketKinds(own), ""), refused: map[string]bool{}, unseen: map[string]bool{}}
 	var users []planettest.User
-	for i, name := range []string{"owner", "refused", "throttled", "down", "full"} {
+	for i, name := range []string{"owner", "refused", "throttled", "down", "full", "starved", "silent"} {
 		u := planettest.User{Name: name, Key: apiKey + name, ID: int64(7 + i)}
 		if name == "full" {
 			u.Organization = "full"
@@ -195,8 +198,10 @@ type place struct {
 	server  *buckettest.Server
 	newest  string // id of the newest key
 	arn     string // of the secret, where it is no file
+	grid    string // its name, where it is one of Azure
 	file    string // of the secret
 	account string
+	table   string // in the configuration
 }
 
 var serial atomic.Int64
@@ -210,6 +215,7 @@ type spot struct {
 	endpoint string
 	shares   *place // its secret
 	aws      bool   // the secret is one of AWS
+	azure    string // the name of the secret, which is one of Azure
 	planet   *planettest.Simulator
 	lines    []string
 }
@@ -240,6 +246,9 @@ func (w *world) add(name string, s spot) *place {
 	case s.shares != nil:
 		p.file = s.shares.file
 		s.shares.giveBoth(p)
+	case s.azure != "":
+		p.grid = s.azure
+		w.azure.Set(azuretest.DefaultVault, s.azure, keyJSON(key, secret), azuretest.Attributes{})
 	case s.aws:
 		p.arn, _ = w.vault.Create("planet/"+name, awstest.Text(keyJSON(key, secret)))
 	default:
@@ -276,7 +285,11 @@ func (w *world) configure(p *place, lines []string) {
 	if p.arn != "" {
 		secret = p.arn
 	}
-	w.lines = append(w.lines, fmt.Sprintf("[[destination]]\nname = %q\nsecret = %q\naccount = %q\n%s\n", p.id, secret, p.account, strings.Join(lines, "\n")))
+	if p.grid != "" {
+		secret = "https://" + azuretest.DefaultVault + "/secrets/" + p.grid
+	}
+	p.table = fmt.Sprintf("[[destination]]\nname = %q\nsecret = %q\naccount = %q\n%s\n", p.id, secret, p.account, strings.Join(lines, "\n"))
+	w.lines = append(w.lines, p.table)
 }
 
 func keyJSON(key, secret string) string {
@@ -296,11 +309,14 @@ func (p *place) key(allow ...buckettest.Action) (id, secret string) {
 func (p *place) give(allow ...buckettest.Action) {
 	p.w.t.Helper()
 	key, secret := p.key(allow...)
-	if p.arn != "" {
+	switch {
+	case p.arn != "":
 		p.w.vault.Put(p.arn, awstest.Text(keyJSON(key, secret)))
-		return
+	case p.grid != "":
+		p.w.azure.Set(azuretest.DefaultVault, p.grid, keyJSON(key, secret), azuretest.Attributes{})
+	default:
+		p.w.write(p.file, keyJSON(key, secret))
 	}
-	p.w.write(p.file, keyJSON(key, secret))
 }
 
 // giveBoth puts a new key into the secret that works in two buckets.
@@ -329,20 +345,25 @@ func (p *place) giveSAS(left time.Duration) {
 	must(p.w.t, os.Rename(name+".new", name))
 }
 
-// daemon writes the configuration and gives the daemon, not started.
-func (w *world) daemon(program, name string) *daemon {
+// daemon writes the configuration and gives the daemon, not started. What else it
+// is to do comes as more.
+func (w *world) daemon(program, name, more string) *daemon {
 	w.t.Helper()
 	d := &daemon{t: w.t, program: program, config: w.path(name + ".toml"), admin: free(w.t), env: []string{
 		"AWS_ACCESS_KEY_ID=" + awsKey.ID, "AWS_SECRET_ACCESS_KEY=" + awsKey.Secret, "AWS_SESSION_TOKEN=",
 		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull, "AWS_EC2_METADATA_DISABLED=true"}}
+	d.env = append(d.env, w.env...)
 	var b strings.Builder
 	fmt.Fprintf(&b, "[store]\ndir = %q\n[admin]\nlisten = %q\n[files]\nsettle = \"50ms\"\n[aws]\nendpoint = %q\n", w.path("store-"+name), d.admin, w.vault.URL())
-	for _, a := range []string{"owner", "refused", "throttled", "down", "full", "resetting"} {
-		base, user := w.planet.BaseURL, a
-		if a == "resetting" {
+	for _, a := range []string{"owner", "refused", "throttled", "down", "full", "resetting", "starved", "silent"} {
+		base, user, rate := w.planet.BaseURL, a, 50
+		switch a {
+		case "resetting":
 			base, user = w.reset.BaseURL, "owner"
+		case "starved":
+			rate = 1
 		}
-		fmt.Fprintf(&b, "[[account]]\nname = %q\napi_key_file = %q\nbase_url = %q\nrequests_per_second = 50\nlist_interval = \"10s\"\ndependents_interval = \"1m\"\n", a, w.path("key-"+user), base)
+		fmt.Fprintf(&b, "[[account]]\nname = %q\napi_key_file = %q\nbase_url = %q\nrequests_per_second = %d\nlist_interval = \"10s\"\ndependents_interval = \"1m\"\n", a, w.path("key-"+user), base, rate)
 	}
 	b.WriteString(`[defaults]
 schedule = "@every 2s"
@@ -352,18 +373,21 @@ leftover_confirm = "1s"
 check_schedule = "@every 2s"
 propagation_window = "1s"
 `)
-	if name == "main" {
-		w.write("signing", "whsec_YWxlcnRzIGFsZXJ0cyBhbGVydHMgYWxlcnRz\n")
-		fmt.Fprintf(&b, "[gate]\ngrace = \"0s\"\n[events]\nmissed_after = \"1s\"\n"+
-			"[[source.sqs]]\nname = \"queue\"\nqueue = %q\nendpoint = %q\n[[source.sqs]]\nname = \"absent\"\nqueue = %q\nendpoint = %q\nannounces = [\"arn:aws:secretsmanager:us-west-2:123456789012:secret:other/*\"]\n"+
-			"[webhooks]\nlisten = %q\n[[source.webhook]]\nname = \"hook\"\nsecret_file = %q\n"+
-			"[[announce.webhook]]\nname = \"ops\"\nurl = %q\nsecret_file = %q\n",
-			w.queues.Queue("rotatord").URL(), w.queues.URL(), strings.Replace(w.queues.Queue("rotatord").URL(), "rotatord", "absent", 1), w.queues.URL(),
-			w.webhook, w.path("signing"), w.hook.URL, w.path("signing"))
-	}
+	b.WriteString(more)
 	b.WriteString(strings.Join(w.lines, ""))
 	w.write(name+".toml", b.String())
 	w.lines = nil
 	w.t.Cleanup(d.kill)
 	return d
+}
+
+// sources are the queues and the webhook that tell of events, and who is told.
+func (w *world) sources() string {
+	w.write("signing", "whsec_YWxlcnRzIGFsZXJ0cyBhbGVydHMgYWxlcnRz\n")
+	return fmt.Sprintf("[gate]\ngrace = \"0s\"\n[events]\nmissed_after = \"1s\"\n"+
+		"[[source.sqs]]\nname = \"queue\"\nqueue = %q\nendpoint = %q\n[[source.sqs]]\nname = \"absent\"\nqueue = %q\nendpoint = %q\nannounces = [\"arn:aws:secretsmanager:us-west-2:123456789012:secret:other/*\"]\n"+
+		"[webhooks]\nlisten = %q\n[[source.webhook]]\nname = \"hook\"\nsecret_file = %q\n"+
+		"[[announce.webhook]]\nname = \"ops\"\nurl = %q\nsecret_file = %q\n",
+		w.queues.Queue("rotatord").URL(), w.queues.URL(), strings.Replace(w.queues.Queue("rotatord").URL(), "rotatord", "absent", 1), w.queues.URL(),
+		w.webhook, w.path("signing"), w.hook.URL, w.path("signing"))
 }

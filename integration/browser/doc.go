@@ -4,6 +4,10 @@
 // when a record does, that the keyboard reaches everything in order, that a
 // phone shows it without scrolling sideways, and that axe finds no barrier.
 //
+// Most of it is asked of the page over records that a test makes up.
+// TestTheDaemonsOwnPage is the whole way: the program as it is shipped, with
+// fifty destinations on the simulator, many of them in trouble.
+//
 //	cd integration && go test ./browser
 //
 // needs Chromium (scripts/chromium says how to get it) and axe-core, which

@@ -8,4 +8,8 @@
 //
 // builds helm once. With ROTATORD_KUBE=1 a real kube-apiserver with its etcd is
 // built too and asked to take every object; "make test-kube" does that.
+//
+//	cd integration && ../scripts/kube-node go test -count=1 -run TestARealNode ./helm
+//
+// lets the chart run, on a node that lasts as long as the test: as root.
 package helm

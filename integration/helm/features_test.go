@@ -139,6 +139,63 @@ apiKey: {as: file, existingSecret: {name: planet, key: k}}
 	})
 }
 
+func TestTokenOfActions(t *testing.T) {
+	t.Parallel()
+	const path = "/run/secrets/admin-token/token"
+	t.Run("from a Secret that is there", func(t *testing.T) {
+		t.Parallel()
+		o := render(t, "admin: {token: {existingSecret: {name: mine, key: k}}}")
+		v := o.volume(t, "admin-token").Secret
+		if v.SecretName != "mine" || v.Items[0].Key != "k" || o.mount(t, "admin-token")+"/"+v.Items[0].Path != path || *v.DefaultMode != 0o440 {
+			t.Errorf("%v", v)
+		}
+		if text := o.ConfigMaps["release-rotatord-config"].Data["rotatord.toml"]; !strings.Contains(text, "[admin]\nlisten = \":9464\"\ntoken_file = \""+path+"\"\n") {
+			t.Errorf("rotatord does not read it:\n%s", text)
+		}
+		if len(o.Secrets) != 0 {
+			t.Error("the chart makes a Secret of its own")
+		}
+	})
+	t.Run("by a table of one's own", func(t *testing.T) {
+		t.Parallel()
+		o := renderFrom(t, "config: {inline: \"[admin]\\nlisten = ':9464'\\ntoken_file = '"+path+"'\"}\nadmin: {token: {existingSecret: {name: mine}}}")
+		if text := o.ConfigMaps["release-rotatord-config"].Data["rotatord.toml"]; strings.Count(text, "token_file") != 1 || o.volume(t, "admin-token").Secret.Items[0].Key != "token" {
+			t.Errorf("%s", text)
+		}
+	})
+	t.Run("none", func(t *testing.T) {
+		t.Parallel()
+		o := render(t)
+		if o.volume(t, "admin-token") != nil || o.mount(t, "admin-token") != "" || strings.Contains(o.ConfigMaps["release-rotatord-config"].Data["rotatord.toml"], "token") {
+			t.Error("somebody may act")
+		}
+	})
+}
+
+// TestImagesArePulledWith what the parent chart has, too: by the pod of helm
+// test as well.
+func TestImagesArePulledWith(t *testing.T) {
+	t.Parallel()
+	for values, want := range map[string][]string{
+		"":                              nil,
+		"global: null":                  nil,
+		"imagePullSecrets: [{name: a}]": {"a"},
+		"global: {imagePullSecrets: [{name: a}]}": {"a"},
+		"global: {imagePullSecrets: [{name: a}, {name: b}], storageClass: x}\nimagePullSecrets: [{name: b}, {name: c}]": {"a", "b", "c"},
+	} {
+		o := render(t, values)
+		for _, pod := range []corev1.PodSpec{o.pod(t), o.Pods["release-rotatord-test"].Spec} {
+			var got []string
+			for _, s := range pod.ImagePullSecrets {
+				got = append(got, s.Name)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%q (-want +got):\n%s", values, diff)
+			}
+		}
+	}
+}
+
 func TestMountedSecrets(t *testing.T) {
 	t.Parallel()
 	o := render(t, "secretMounts: [{name: s3, secretName: my-secret, items: [{key: a, path: b}]}, {name: vault, csi: {secretProviderClass: my-class}}]")

@@ -14,6 +14,8 @@ import (
 // everything is every feature that can be on at the same time.
 const everything = webhooksOn + `
 apiKey: {value: PLAK0}
+admin: {token: {existingSecret: {name: token}}}
+global: {imagePullSecrets: [{name: registry}]}
 secretMounts: [{name: s3, secretName: my-secret}, {name: vault, csi: {secretProviderClass: my-class}}]
 serviceAccount: {token: {enabled: true, audience: vault}}
 workloadIdentity:

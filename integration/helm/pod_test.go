@@ -209,6 +209,18 @@ fullnameOverride: release-rotatord
 	}
 }
 
+// TestUsersCanBeLeftOut: OpenShift chooses them, and refuses others.
+func TestUsersCanBeLeftOut(t *testing.T) {
+	t.Parallel()
+	o := render(t, "podSecurityContext: {runAsUser: null, runAsGroup: null, fsGroup: null}")
+	for _, pod := range []corev1.PodSpec{o.pod(t), o.Pods["release-rotatord-test"].Spec} {
+		s := pod.SecurityContext
+		if s.RunAsUser != nil || s.RunAsGroup != nil || s.FSGroup != nil || !*s.RunAsNonRoot || s.SeccompProfile == nil {
+			t.Errorf("%v", s)
+		}
+	}
+}
+
 func TestGOMEMLIMITCanBeLeftOut(t *testing.T) {
 	t.Parallel()
 	if render(t, "goMemLimit: false").env(t, "GOMEMLIMIT") != nil {

@@ -63,6 +63,10 @@ type panel struct {
 			}
 		}
 	} `json:"fieldConfig"`
+	Options struct {
+		Footer json.RawMessage
+		Legend *struct{ Calcs []string }
+	}
 	Transformations []struct{ ID string }
 }
 
@@ -228,6 +232,10 @@ func checkPanel(t *testing.T, p panel) {
 		if (p.Type == "timeseries" || p.Type == "state-timeline" || p.Type == "bargauge") && q.LegendFormat == "" {
 			t.Errorf("%s: %s has no legend", p.Title, q.Expr)
 		}
+	}
+	// As Grafana's own types have it since 13; before, these were the defaults.
+	if p.Options.Footer != nil || p.Options.Legend != nil && p.Options.Legend.Calcs == nil {
+		t.Errorf("%s: a footer %s, legend %+v", p.Title, p.Options.Footer, p.Options.Legend)
 	}
 	// A stat that always has a value says so by "or vector(0)".
 	if f.NoValue == "" && !strings.HasSuffix(p.Targets[0].Expr, "or vector(0)") {

@@ -30,17 +30,20 @@ func (w *world) live() *scene {
 	w.s3Destination("held", w.key("held1", "held", all...), "")
 	w.s3Destination("revoked", w.key("revoked1", "revoked", all...), "")
 	w.s3Destination("changed", w.key("changed1", "changed", all...), "")
-	w.s3Destination("leftover", w.key("leftover1", "leftover", buckettest.Put, buckettest.Get), "preflight = \"off\"\n")
+	w.s3Destination("leftover", w.key("leftover1", "leftover", buckettest.Put, buckettest.Get), "preflight = \"off\"\n"+w.looker("leftover"))
 	w.s3Destination("refused", w.key("refused1", "refused", all...), "account = \"stranger\"\n")
 	w.sasDestination("ending", time.Now().Add(3*24*time.Hour))
+	w.keepsVersions("leftover")
+	m := w.managers()
 	for _, name := range []string{"rotating", "revoked"} {
 		w.delivers(name)
 	}
 
 	w.run()
-	for _, name := range []string{"rotating", "held", "revoked", "changed", "leftover", "ending"} {
+	for _, name := range []string{"rotating", "held", "revoked", "changed", "leftover", "ending", "amazon", "vault"} {
 		w.awaitState(name, "in_sync")
 	}
+	w.reload()
 	s := &scene{world: w, prometheus: promserver.Start(t, promserver.Options{
 		Targets: []string{w.admin}, Rules: map[string][]byte{"alert.yaml": []byte(alert)}})}
 	p := s.prometheus
@@ -52,6 +55,7 @@ func (w *world) live() *scene {
 	w.s3.Revoke(keyID("revoked1"))
 	w.file("rotating", w.key("rotating2", "rotating", all...))
 	w.file("held", `{"aws_access_key_id": "AKIANOSUCHKEYXXXXXXX", "aws_secret_access_key": "canarySecretOfNobody"}`)
+	m.rotate(w)
 	w.tell("msg-1", fmt.Sprintf(`{"secret": %q}`, w.secret("rotating")), true)
 	w.tell("msg-2", `{"secret": "file:///nowhere"}`, true)
 	w.tell("msg-3", `not JSON`, true)
@@ -78,6 +82,12 @@ func (w *world) live() *scene {
 		`rotatord_announcement_target_stopped{target="former"} == 1`,
 		`rotatord_events_total{source="ci",result="matched"} > 0`,
 		`rotatord_source_errors_total{source="lost"} > 0`,
+		`rotatord_events_missed_total > 0`,
+		`rotatord_mark_errors_total{reason="denied"} > 0`,
+		`rotatord_note{destination=~"amazon.*",kind="rotation_failed"} == 1`,
+		`rotatord_leftover_versions > 0`,
+		`rotatord_trace_spans_lost_total > 0`,
+		`rotatord_config_reloads_total{result="success"} > 0`,
 		`rotatord_planet_paused_until_timestamp_seconds`,
 		`ALERTS{alertname="RotatordVersionHeld",alertstate="firing"}`,
 	} {

@@ -46,11 +46,22 @@ type process struct {
 // start runs a program until the test ends or stop.
 func start(t *testing.T, program string, arguments ...string) *process {
 	t.Helper()
+	return startWith(t, nil, program, arguments...)
+}
+
+// environment is what a process of rotatord's has to begin with.
+func environment(t *testing.T) []string {
+	t.Helper()
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(),
+		"AWS_ACCESS_KEY_ID=AKIANOBODY", "AWS_SECRET_ACCESS_KEY=canarySecretOfNobody", "AWS_EC2_METADATA_DISABLED=true"}
+}
+
+func startWith(t *testing.T, env []string, program string, arguments ...string) *process {
+	t.Helper()
 	p := &process{t: t, gone: make(chan struct{})}
 	// t.Context ends before the clean-up, which wants a good end.
 	p.command = exec.CommandContext(context.Background(), program, arguments...)
-	p.command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(),
-		"AWS_ACCESS_KEY_ID=AKIANOBODY", "AWS_SECRET_ACCESS_KEY=canarySecretOfNobody", "AWS_EC2_METADATA_DISABLED=true"}
+	p.command.Env = append(environment(t), env...)
 	reader, writer := io.Pipe()
 	p.command.Stdout, p.command.Stderr = writer, writer
 	must(t, p.command.Start())

@@ -24,6 +24,7 @@ import (
 const (
 	planetKey    = "PLAKcanaryPlanetKey0123456789"
 	azureAccount = "obsaccount"
+	adminToken   = "canaryTokenOfTheAdminListener"
 	hookSecret   = "a webhook's secret, long enough for all"
 )
 
@@ -43,7 +44,9 @@ type world struct {
 	admin   string // "http://127.0.0.1:1234"
 	hooks   string // "127.0.0.1:1234"
 	config  strings.Builder
-	ids     map[string]string // of destinations, by our names
+	// of rotatord, beside what every process here has
+	env, arguments []string
+	ids            map[string]string // of destinations, by our names
 }
 
 func newWorld(t *testing.T) *world {
@@ -62,6 +65,7 @@ func newWorld(t *testing.T) *world {
 	w.planet = w.sim.await(`Planet, simulated, at (\S+)`)
 
 	w.file("key", planetKey+"\n")
+	w.file("token", adminToken+"\n")
 	w.file("bad-key", "PLAKnobodysKey\n")
 	w.file("hook", "whsec_"+base64.StdEncoding.EncodeToString([]byte(hookSecret))+"\n")
 	fmt.Fprintf(&w.config, `
@@ -69,6 +73,7 @@ func newWorld(t *testing.T) *world {
 dir = %q
 [admin]
 listen = "127.0.0.1:0"
+token_file = "token"
 [log]
 format = "json"
 [files]
@@ -76,6 +81,7 @@ poll = "1s"
 settle = "50ms"
 [gate]
 grace = "1s"
+write_back = true
 [announce]
 expiring_within = "7d"
 [[announce.webhook]]
@@ -160,10 +166,17 @@ var all = []buckettest.Action{buckettest.Put, buckettest.Get, buckettest.Delete,
 // part of the configuration. Planet has another key than the secret.
 func (w *world) s3Destination(name, secret, lines string) {
 	w.t.Helper()
+	w.file(name, secret)
+	w.s3At(name, w.secret(name), lines)
+}
+
+// s3At is the same with a secret that is elsewhere than in a file of its name.
+func (w *world) s3At(name, at, lines string) {
+	w.t.Helper()
 	w.s3.CreateBucket(name)
 	var first map[string]string
 	must(w.t, json.Unmarshal([]byte(w.key(name+"0", name, all...)), &first))
-	w.destination(name, "amazon_s3", secret, fmt.Sprintf("bucket_endpoint = %q\n%s", w.s3.URL(), lines), map[string]any{"bucket": name, "aws_region": "us-east-1", "explicit_sse": true,
+	w.destination(name, "amazon_s3", at, fmt.Sprintf("bucket_endpoint = %q\n%s", w.s3.URL(), lines), map[string]any{"bucket": name, "aws_region": "us-east-1", "explicit_sse": true,
 		"aws_access_key_id": first["aws_access_key_id"], "aws_secret_access_key": first["aws_secret_access_key"]})
 }
 
@@ -174,23 +187,23 @@ func (w *world) sasDestination(name string, end time.Time) {
 	sas := azureblobtest.SAS(azureKey, azureblobtest.Values{Account: azureAccount, Container: name, Permissions: "rwdl", End: end})
 	text, err := json.Marshal(map[string]string{"sas_token": sas})
 	must(w.t, err)
-	w.destination(name, "azure_blob_storage", string(text), fmt.Sprintf("bucket_endpoint = %q\n", w.blobs.URL()),
+	w.file(name, string(text))
+	w.destination(name, "azure_blob_storage", w.secret(name), fmt.Sprintf("bucket_endpoint = %q\n", w.blobs.URL()),
 		map[string]any{"account": azureAccount, "container": name, "sas_token": sas})
 }
 
-func (w *world) destination(name, kind, secret, lines string, parameters map[string]any) {
+func (w *world) destination(name, kind, at, lines string, parameters map[string]any) {
 	w.t.Helper()
 	var made struct {
 		ID string `json:"id"`
 	}
 	w.ask(http.MethodPost, w.planet+"/", map[string]any{"name": name, "type": kind, "parameters": parameters}, &made)
 	w.ids[name] = made.ID
-	w.file(name, secret)
 	account := "account = \"owner\"\n"
 	if strings.Contains(lines, "account =") {
 		account = ""
 	}
-	fmt.Fprintf(&w.config, "[[destination]]\nname = %q\nsecret = %q\n%s%s\n", made.ID, w.secret(name), account, lines)
+	fmt.Fprintf(&w.config, "[[destination]]\nname = %q\nsecret = %q\n%s%s\n", made.ID, at, account, lines)
 }
 
 func (w *world) secret(name string) string { return "file://" + filepath.Join(w.dir, name) }
@@ -258,10 +271,15 @@ func (w *world) tell(id, body string, sign bool) {
 // run starts rotatord.
 func (w *world) run() {
 	w.t.Helper()
-	w.file("rotatord.toml", w.config.String())
-	w.daemon = start(w.t, w.program, "run", "--config="+filepath.Join(w.dir, "rotatord.toml"))
-	w.admin = w.daemon.await(`"msg":"listeners are open","admin":"([^"]+)"`)
+	w.start()
 	w.hooks = w.daemon.await(`"msg":"listeners are open",.*"webhooks":"([^"]+)"`)
+}
+
+func (w *world) start() {
+	w.t.Helper()
+	w.file("rotatord.toml", w.config.String())
+	w.daemon = startWith(w.t, w.env, w.program, append([]string{"run", "--config=" + filepath.Join(w.dir, "rotatord.toml")}, w.arguments...)...)
+	w.admin = w.daemon.await(`"msg":"listeners are open","admin":"([^"]+)"`)
 	until(w.t, "rotatord is ready", func() bool {
 		status, _ := w.send(http.MethodGet, w.admin+"/readyz", nil, nil)
 		return status == http.StatusOK

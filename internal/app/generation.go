@@ -90,7 +90,7 @@ func (g *generation) build(before *generation) error {
 		Trace: traceTo(g.traces, cfg.Tracing.EveryLook),
 	}
 	if cfg.Gate.WriteBack {
-		opts.Mark = marker(source, m)
+		opts.Mark, opts.Marks = marker(source, m), source.Marks
 	}
 	clients, err := g.addAccounts(&opts, m, source)
 	if err != nil {

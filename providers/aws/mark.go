@@ -38,14 +38,11 @@ func (p *Provider) Mark(ctx context.Context, s credential.Secret, version string
 }
 
 func (p *Provider) mark(ctx context.Context, s credential.Secret, version string) error {
-	n, c, err := p.open(ctx, s)
-	switch {
-	case err != nil:
+	n, c, err := p.markable(ctx, s)
+	if err != nil {
 		return err
-	case n.label == p.options.Mark:
-		return &problem{reason: providers.ReasonInvalid, err: errors.New("its current version is the one with the label " + n.label + ", which is the mark's too"),
-			hint: "give the mark another name, or follow another label"}
-	case version != "":
+	}
+	if version != "" {
 		if err := validID(version); err != nil {
 			return err
 		}
@@ -55,6 +52,16 @@ func (p *Provider) mark(ctx context.Context, s credential.Secret, version string
 		err = p.relabel(ctx, n, c, version)
 	}
 	return err
+}
+
+// markable opens a secret whose current version is not told by the mark.
+func (p *Provider) markable(ctx context.Context, s credential.Secret) (name, *client, error) {
+	n, c, err := p.open(ctx, s)
+	if err == nil && n.label == p.options.Mark {
+		err = &problem{reason: providers.ReasonInvalid, err: errors.New("its current version is the one with the label " + n.label + ", which is the mark's too"),
+			hint: "give the mark another name, or follow another label"}
+	}
+	return n, c, err
 }
 
 // errMoved says that the label was not where it had been described to be:

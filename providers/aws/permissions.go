@@ -48,6 +48,26 @@ func (p *Provider) Missing(ctx context.Context, s credential.Secret) ([]string, 
 	return missing, nil
 }
 
+// MissingToMark implements providers.MarkChecker. Where the label is can be
+// asked. Amazon has no way to ask whether it may be moved: its simulator of
+// policies needs permissions on IAM itself, and knows nothing of the policies of
+// secrets.
+func (p *Provider) MissingToMark(ctx context.Context, s credential.Secret) (missing, untold []string, err error) {
+	n, c, err := p.markable(ctx, s)
+	if err != nil {
+		return nil, nil, asError(opMark, s, err)
+	}
+	_, err = c.api.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &n.arn})
+	lacking, err := p.lacking(ctx, c, actionDescribe, err)
+	switch {
+	case err != nil:
+		return nil, nil, asError(opMark, s, err)
+	case lacking != "":
+		missing = []string{lacking}
+	}
+	return missing, []string{actionMove}, nil
+}
+
 // lacking tells which permission an answer says is missing. What else may be
 // wrong with a secret is not asked here; that nobody answered, or that our own
 // key was not accepted, is an error.

@@ -70,10 +70,11 @@ func hostOf(s string) (scheme, host, rest string, ok bool) {
 	return scheme, strings.TrimSuffix(strings.ToLower(rest[:end]), ":443"), rest[end:], true
 }
 
-// isVault tells whether a name is meant for Key Vault, right or not.
+// isVault tells whether a name is meant for Key Vault, right or not. One with a
+// password in it is nobody's: names are shown, and quoted by errors.
 func isVault(s credential.Secret) bool {
 	_, host, _, ok := hostOf(string(s))
-	if !ok {
+	if !ok || strings.Contains(host, "@") {
 		return false
 	}
 	for _, d := range domains {

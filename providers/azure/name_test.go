@@ -42,7 +42,7 @@ func TestNames(t *testing.T) {
 		{"https://ab.vault.azure.net/secrets/a", true, "the vault's name"},
 		{"https://1ab.vault.azure.net/secrets/a", true, "the vault's name"},
 		{"https://a.b.c.vault.azure.net/secrets/a", true, "the vault's name"},
-		{"https://user:word@my-vault.vault.azure.net/secrets/a", true, "the vault's name"},
+		{"https://user:word@my-vault.vault.azure.net/secrets/a", false, "not the URL"},
 		{"https://my-vault.privatelink.vaultcore.azure.net/secrets/a", true, "private endpoint"},
 
 		{"", false, "not the URL"},

@@ -42,6 +42,22 @@ func (p *Provider) Missing(ctx context.Context, s credential.Secret) ([]string, 
 	return missing, err
 }
 
+// MissingToMark implements providers.MarkChecker. The list is tried. Whether a
+// version may be tagged, Key Vault tells nobody who does not do it; it depends
+// on the vault's model of access by which name it has to be asked for.
+func (p *Provider) MissingToMark(ctx context.Context, s credential.Secret) (missing, untold []string, err error) {
+	n, c, err := p.open(ctx, s)
+	if err != nil {
+		return nil, nil, asError(opMark, s, err)
+	}
+	_, err = p.list(ctx, c, n)
+	if missing, err = lacking(opList, err); err != nil {
+		return nil, nil, asError(opMark, s, err)
+	}
+	slices.Sort(missing)
+	return missing, []string{opTag.action + ", or the secret permission " + opTag.policy + " where the vault has access policies"}, nil
+}
+
 // lacking tells which permission an answer says is missing. What else may be
 // wrong with a secret is not asked here; that nobody answered, that our own
 // identity was not accepted, or that the network was not let in, is an error.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"cloud.google.com/go/iam/apiv1/iampb"
 	pb "cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
 	"google.golang.org/api/iterator"
 
@@ -55,6 +56,36 @@ func (p *Provider) Missing(ctx context.Context, s credential.Secret) ([]string, 
 	}
 	slices.Sort(missing)
 	return missing, nil
+}
+
+// MissingToMark implements providers.MarkChecker. Reading the secret is tried.
+// Of writing it IAM is asked: its no is believed, and its yes is the best that
+// can be had without a write.
+func (p *Provider) MissingToMark(ctx context.Context, s credential.Secret) (missing, untold []string, err error) {
+	n, c, err := p.open(ctx, s)
+	if err != nil {
+		return nil, nil, asError(opMark, s, err)
+	}
+	defer p.release(c)
+	_, err = c.api.GetSecret(ctx, &pb.GetSecretRequest{Name: n.String()}, p.retry()...)
+	lacks, err := p.lacks(ctx, permissionSecret, err)
+	if err != nil {
+		return nil, nil, asError(opMark, s, err)
+	}
+	if lacks {
+		missing = append(missing, permissionSecret)
+	}
+	out, err := c.api.TestIamPermissions(ctx, &iampb.TestIamPermissionsRequest{Resource: n.String(), Permissions: []string{permissionUpdate}}, p.retry()...)
+	switch unasked, failed := p.lacks(ctx, permissionUpdate, err); {
+	case failed != nil:
+		return nil, nil, asError(opMark, s, failed)
+	case unasked || err != nil: // by a perimeter, for instance
+		untold = []string{permissionUpdate}
+	case !slices.Contains(out.GetPermissions(), permissionUpdate):
+		missing = append(missing, permissionUpdate)
+	}
+	slices.Sort(missing)
+	return missing, untold, nil
 }
 
 // lacks tells whether an answer says that a permission is missing. What else

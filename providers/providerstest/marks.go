@@ -44,6 +44,7 @@ var markCases = []testCase{
 	{name: "nothing is written but by Mark", run: unmarked},
 	{name: "a version that never was is not marked", run: marksUnknown},
 	{name: "a mark that is denied asks for its permission", run: marksDenied},
+	{name: "what a mark needs is told without a write", run: marksTold},
 	{name: "a mark on no secret fails as a look does", run: marksNothing},
 	{name: "a mark is bounded by its context", run: marksBounded},
 }
@@ -193,6 +194,45 @@ func marksDenied(t testing.TB, _ Harness, e *Environment) {
 		t.Errorf("Current goes from %+v to %+v", v, now)
 	}
 	read(t, e, s, v.ID, []byte("one"))
+}
+
+// marksTold: whoever is going to be marked is told before what that needs. What
+// is there is never called missing, and what is not there is never passed over.
+func marksTold(t testing.TB, _ Harness, e *Environment) {
+	c, ok := e.Provider.(providers.MarkChecker)
+	if !ok {
+		t.Fatalf("there are Marks, and %T is no providers.MarkChecker", e.Provider)
+	}
+	s := e.Put(t, []byte(canary))
+	before := e.Marks.Writes()
+	missing, untold, err := c.MissingToMark(ctxOf(t), s)
+	if err != nil || len(missing) > 0 {
+		t.Errorf("with all permissions, %q are missing, %v", missing, err)
+	}
+	plain := func(names []string) string { return strings.ReplaceAll(strings.Join(names, " "), `"`, "") }
+	unknown := plain(untold)
+	permission := strings.ReplaceAll(e.Marks.Deny(t, s), `"`, "")
+	for range 2 {
+		missing, untold, err = c.MissingToMark(ctxOf(t), s)
+		if err != nil {
+			t.Fatalf("MissingToMark: %v", err)
+		}
+		switch {
+		case strings.Contains(unknown, permission) && strings.Contains(plain(untold), permission):
+		case !strings.Contains(plain(missing), permission):
+			t.Errorf("%q is denied, and missing are %q, not known %q", permission, missing, untold)
+		}
+		if !slices.IsSorted(missing) || !slices.IsSorted(untold) {
+			t.Errorf("not sorted: %q, %q", missing, untold)
+		}
+	}
+	if n := e.Marks.Writes() - before; n != 0 {
+		t.Errorf("asking makes %d writes", n)
+	}
+	for _, malformed := range e.Malformed {
+		_, _, err := c.MissingToMark(ctxOf(t), malformed)
+		fails(t, malformed, "MissingToMark of a malformed name", err, providers.ReasonInvalid)
+	}
 }
 
 func marksNothing(t testing.TB, _ Harness, e *Environment) {

@@ -53,6 +53,23 @@ func (m *memory) Mark(ctx context.Context, s credential.Secret, id string) error
 	return nil
 }
 
+// MissingToMark implements providers.MarkChecker.
+func (m *memory) MissingToMark(ctx context.Context, s credential.Secret) (missing, untold []string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e, err := m.find(ctx, "mark", s)
+	if err != nil {
+		return nil, nil, err
+	}
+	if m.lies.asksByMark {
+		m.writes++
+	}
+	if e.unmarked && !m.lies.passesOver || m.lies.allMissing {
+		return []string{"mem.mark"}, nil, nil
+	}
+	return nil, nil, nil
+}
+
 func marksOf(m *memory) *Marks {
 	with := func(s credential.Secret, f func(*entry)) {
 		m.mu.Lock()

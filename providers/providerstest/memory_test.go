@@ -53,7 +53,7 @@ type lies struct {
 
 	marksAlways, marksFirst, marksNothing, marksUnseen, eatsNotes    bool
 	markIsCurrent, markDrops, marksByItself, namesNone, marksDespite bool
-	marksKept, hidesEnd                                              bool
+	marksKept, hidesEnd, asksByMark, passesOver, allMissing          bool
 }
 
 func (m *memory) find(ctx context.Context, op string, s credential.Secret) (*entry, error) {

@@ -92,6 +92,9 @@ func TestALieIsCaughtByItsCase(t *testing.T) {
 		{"looking writes", lies{marksByItself: true}, "nothing is written but by Mark"},
 		{"a refusal names no permission", lies{namesNone: true}, "a mark that is denied asks for its permission"},
 		{"marked though it was denied", lies{marksDespite: true}, "a mark that is denied asks for its permission"},
+		{"a missing permission is passed over", lies{passesOver: true}, "what a mark needs is told without a write"},
+		{"what is there is called missing", lies{allMissing: true}, "what a mark needs is told without a write"},
+		{"asking writes", lies{asksByMark: true}, "what a mark needs is told without a write"},
 		{"a mark outlives its context", lies{hidesEnd: true}, "a mark is bounded by its context"},
 	} {
 		t.Run(c.lie, func(t *testing.T) {

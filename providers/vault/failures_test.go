@@ -155,7 +155,7 @@ func TestOptionsAreCheckedAllAtOnce(t *testing.T) {
 	fails(t, second(p.Current(t.Context(), planet)), providers.ReasonUnavailable, "no address", "VAULT_ADDR")
 	p.Close()
 	var none *vault.Provider
-	if k := none.Kind(); !k.Matches(planet) || k.Matches("file:///x") || !k.Matches(credential.Secret(k.Example)) || k.Name != "vault" {
+	if k := none.Kind(); !k.Matches(planet) || k.Matches("file:///x") || k.Matches("vault://token@secret/x") || !k.Matches("vault://secret/me@home") || !k.Matches(credential.Secret(k.Example)) || k.Name != "vault" {
 		t.Errorf("kind %+v", k.Name)
 	}
 }

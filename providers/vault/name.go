@@ -31,8 +31,14 @@ func (n name) metadata() string { return n.mount + "/metadata/" + n.path }
 
 func (n name) data() string { return n.mount + "/data/" + n.path }
 
-// isName tells whether a name is meant for Vault, right or not.
-func isName(s credential.Secret) bool { return strings.HasPrefix(string(s), scheme) }
+// isName tells whether a name is meant for Vault, right or not. One with what
+// looks like a token before its mount is nobody's: names are shown, and quoted
+// by errors. A mount with an @ writes it as %40.
+func isName(s credential.Secret) bool {
+	rest, ok := strings.CutPrefix(string(s), scheme)
+	mount, _, _ := strings.Cut(rest, "/")
+	return ok && !strings.Contains(mount, "@")
+}
 
 // parse takes a name apart. Its errors say what is wrong and how to do it. It
 // isn't net/url's work because that takes "?" and "#" for the end of the path,

@@ -19,9 +19,8 @@ func (p *Provider) Missing(ctx context.Context, s credential.Secret) ([]string, 
 		return nil, asError(opCurrent, s, err)
 	}
 	paths := []string{n.data(), n.metadata()}
-	lacking, err := p.capabilities(ctx, paths)
-	var r *refusal
-	if errors.As(err, &r) && r.status == http.StatusForbidden && !r.badToken() {
+	lacking, err := p.capabilities(ctx, "read", paths)
+	if unasked(err) {
 		lacking, err = p.try(ctx, n)
 	}
 	if err != nil {
@@ -35,8 +34,43 @@ func (p *Provider) Missing(ctx context.Context, s credential.Secret) ([]string, 
 	return missing, nil
 }
 
-// capabilities gives those of the paths that our token may not read.
-func (p *Provider) capabilities(ctx context.Context, paths []string) ([]string, error) {
+// MissingToMark implements providers.MarkChecker. It asks as Missing does. Where
+// our token may not ask, reading is tried, and of patching nothing is known.
+func (p *Provider) MissingToMark(ctx context.Context, s credential.Secret) (missing, untold []string, err error) {
+	n, err := p.open(ctx, s)
+	if err != nil {
+		return nil, nil, asError(opMark, s, err)
+	}
+	read, patch := `capability "read" on `+n.metadata(), `capability "patch" on `+n.metadata()
+	unread, err := p.capabilities(ctx, "read", []string{n.metadata()})
+	if unasked(err) {
+		untold = []string{patch}
+		_, err = p.get(ctx, p.plain, n.metadata(), nil)
+		err = denied(err, n.metadata(), &unread)
+	} else if err == nil {
+		var unpatched []string
+		if unpatched, err = p.capabilities(ctx, "patch", []string{n.metadata()}); len(unpatched) > 0 {
+			missing = append(missing, patch)
+		}
+	}
+	if err != nil {
+		return nil, nil, asError(opMark, s, explain(ctx, err))
+	}
+	if len(unread) > 0 {
+		missing = append(missing, read)
+	}
+	slices.Sort(missing)
+	return missing, untold, nil
+}
+
+// unasked tells whether our token may not ask for its capabilities.
+func unasked(err error) bool {
+	var r *refusal
+	return errors.As(err, &r) && r.status == http.StatusForbidden && !r.badToken()
+}
+
+// capabilities gives those of the paths on which our token lacks a capability.
+func (p *Provider) capabilities(ctx context.Context, wanted string, paths []string) ([]string, error) {
 	var lacking []string
 	err := p.identified(ctx, func(token string) error {
 		lacking = nil
@@ -52,7 +86,7 @@ func (p *Provider) capabilities(ctx context.Context, paths []string) ([]string, 
 			if !ok {
 				return misplaced("the answer names no capabilities")
 			}
-			if !slices.Contains(can, any("read")) && !slices.Contains(can, any("root")) {
+			if !slices.Contains(can, any(wanted)) && !slices.Contains(can, any("root")) {
 				lacking = append(lacking, path)
 			}
 		}

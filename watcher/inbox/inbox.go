@@ -134,7 +134,7 @@ func (b *Inbox) take(ctx context.Context, m watcher.Message) watcher.Verdict {
 	for _, e := range meaning.Events {
 		b.o.Counter.Part(b.o.Source, string(e.Shape))
 		if err := b.emit(ctx, m.ID, e.Event); err != nil {
-			if ctx.Err() == nil && b.mayComplain("unrecorded") {
+			if !errors.Is(ctx.Err(), context.Canceled) && b.mayComplain("unrecorded") {
 				b.o.Logger.WarnContext(ctx, "event could not be recorded and stays with its source", "id", m.ID, "error", err)
 			}
 			return watcher.Again

@@ -225,3 +225,30 @@ func TestATestMessageThatStopsOnItsWay(t *testing.T) {
 		}
 	})
 }
+
+// A store that is locked keeps a webhook's event until its time is up.
+func TestAnEventThatTookTooLongIsTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		context func(context.Context) (context.Context, context.CancelFunc)
+		lines   int
+	}{
+		"its time was up": {func(ctx context.Context) (context.Context, context.CancelFunc) { return context.WithTimeout(ctx, 0) }, 1},
+		"it is stopped": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			cancel()
+			return ctx, cancel
+		}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := &desk{fail: func(credential.Event) error { return errors.New("the store is locked") }}
+			ctx, cancel := c.context(t.Context())
+			defer cancel()
+			if v := open(t, d).Deliver(ctx, watcher.Message{ID: "1", Body: []byte(plain("file:///a"))}); v != watcher.Again {
+				t.Errorf("it is %s", v)
+			}
+			if n := strings.Count(d.logs.String(), "could not be recorded"); n != c.lines {
+				t.Errorf("logged %d times, want %d", n, c.lines)
+			}
+		})
+	}
+}

@@ -50,10 +50,14 @@ Every message names the value, says why, and what to write.
 {{- fail "config.inline: leave [store] dir out: the chart mounts the store's volume where the image looks for it." -}}
 {{- end -}}
 {{- end -}}
-{{- with get $c "admin" -}}
-{{- $listen := get . "listen" | default "" | toString -}}
+{{- if hasKey $c "admin" -}}
+{{- $admin := get $c "admin" -}}
+{{- $listen := get $admin "listen" | default "" | toString -}}
 {{- if not (has $listen (list (printf ":%d" (int $v.admin.port)) (printf "0.0.0.0:%d" (int $v.admin.port)) (printf "[::]:%d" (int $v.admin.port)))) -}}
 {{- fail (printf "config.inline: [admin] listen must be \":%d\", else neither probes nor Prometheus reach it. Leave [admin] out: the chart writes it, from admin.port." (int $v.admin.port)) -}}
+{{- end -}}
+{{- if and $v.admin.token.existingSecret.name (ne (get $admin "token_file" | default "" | toString) (include "rotatord.adminTokenFile" .)) -}}
+{{- fail (printf "admin.token.existingSecret: [admin] of config.inline does not read it. Leave [admin] out, or add token_file = \"%s\" to it." (include "rotatord.adminTokenFile" .)) -}}
 {{- end -}}
 {{- end -}}
 {{- $called := list -}}
@@ -124,7 +128,7 @@ Every message names the value, says why, and what to write.
 {{- end -}}
 {{- $names := dict -}}
 {{- range $v.secretMounts -}}
-{{- if has .name (list "planet-api-key" "webhooks-tls") -}}
+{{- if has .name (list "admin-token" "planet-api-key" "webhooks-tls") -}}
 {{- fail (printf "secretMounts: the name %s is the chart's own. Choose another one." .name) -}}
 {{- end -}}
 {{- if hasKey $names .name -}}

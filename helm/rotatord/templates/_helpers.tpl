@@ -73,6 +73,17 @@ annotations:
 {{- if .Values.apiKey.value -}}api-key{{- else -}}{{ .Values.apiKey.existingSecret.key }}{{- end -}}
 {{- end -}}
 
+{{/* Where the token of actions is in the pod, if there is one. */}}
+{{- define "rotatord.adminTokenFile" -}}/run/secrets/admin-token/token{{- end -}}
+
+{{/* What images are pulled with: the parent chart's and our own, each once. */}}
+{{- define "rotatord.imagePullSecrets" -}}
+{{- with concat ((.Values.global | default dict).imagePullSecrets | default list) (.Values.imagePullSecrets | default list) | uniq -}}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
 {{/* How senders of webhooks reach them; empty if nobody has said. */}}
 {{- define "rotatord.webhooksURL" -}}
 {{- $w := .Values.webhooks -}}
@@ -106,6 +117,9 @@ annotations:
 # From the chart: the pod's own address, for the kubelet's probes and Prometheus.
 [admin]
 listen = ":{{ .Values.admin.port }}"
+{{- if .Values.admin.token.existingSecret.name }}
+token_file = "{{ include "rotatord.adminTokenFile" . }}"
+{{- end }}
 {{- end }}
 {{- if and .Values.webhooks.enabled (not (hasKey $c "webhooks")) }}
 

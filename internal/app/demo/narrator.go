@@ -198,7 +198,8 @@ func (s *stage) outro() {
 
 func (s *stage) explore(configPath string) {
 	s.title("Still up, until you press Ctrl-C")
-	s.line(fmt.Sprintf(`  %[1]s status --config %[2]s
+	s.line(fmt.Sprintf(`  the status page, for a browser: %[3]s/
+  %[1]s status --config %[2]s
   %[1]s history --config %[2]s
   %[1]s check --config %[2]s
   curl -s %[3]s/metrics | grep ^rotatord_destination_state

@@ -26,8 +26,8 @@ const (
 	cmdResume  = "rotatord resume NAME"
 	cmdArchive = "rotatord destinations unarchive NAME"
 
-	asked   = "It is asked again, every 5 min at last."
-	quarter = "It is looked at again, every 15 min at last."
+	asked   = "It is asked again, soon at first, then every 5 min."
+	quarter = "It is looked at again, soon at first, then every 15 min."
 )
 
 // stateAdvice is for states whose reason says nothing more.
@@ -113,7 +113,7 @@ var conditionAdvice = map[store.Condition]advice{
 	store.ConditionExpired: {"The credential that Planet holds has ended: deliveries fail since then.", "It ends with the next accepted version.",
 		"Rotate the secret now. If only the secret manager's date has passed and the key still works, correct the date there.", []string{cmdSync}},
 	store.ConditionDeliveriesFailing: {"Deliveries have failed for what looks like the credential, and the next will.", "It ends when another version is accepted.",
-		"See what Planet says of them, on the destination's page. Let the key write to the whole prefix that orders use, or rotate the secret; then order again what failed.", []string{cmdStatus}},
+		"See what Planet says of them, under \"Deliveries that failed\" on the destination's page. Let the key write to the whole prefix that orders use, or rotate the secret; then order again what failed.", []string{cmdStatus}},
 	store.ConditionLeftover: {"Planet's last check left its object in the bucket, so the credential may not delete. Deliveries go on; the gate stays shut.", "It stays until another credential is accepted, also when the object is removed.",
 		"Let the key delete objects, remove the leftover from the bucket, and send the credential again.", []string{cmdPush}},
 	store.ConditionExpiresUnreplaced: {"The credential ends before the secret manager plans to replace it. Deliveries stop on that day.", "It ends when the plan or the credential changes.",

@@ -17,7 +17,8 @@ type cause struct {
 	Advice  advice
 	Since   moment
 	Detail  string
-	Risk    string
+	Risk    string // what depends on them
+	Calm    string // that nothing is known to
 	Names   []nameView
 	More    int
 	Link    string // all destinations of this cause
@@ -99,7 +100,7 @@ func (p *pages) cause(now time.Time, pr problem, items []item) cause {
 	c.More = len(items) - len(c.Names)
 	switch {
 	case len(items) == 1:
-		c.Risk = items[0].atRisk()
+		c.Risk, c.Calm = items[0].atRisk()
 		c.Command = pr.advice.commandsFor(items[0].Destination)
 	case running+open > 0:
 		c.Risk = plural(running, "running subscription") + " and " + plural(open, "open order") + " depend on them"

@@ -25,12 +25,14 @@ type destinationView struct {
 	Raw      string // as the actions take it
 	Known    bool   // there is a record
 	Sub      string
+	Graver   []label // conditions that weigh more than the state
 	State    label
 	Since    moment
 	Reason   string
 	Headline string
 	Todo     []todo
-	Risk     string
+	Risk     string // what depends on it
+	Calm     string // that nothing is known to
 	Sections []section
 	Failures []failure
 	Timeline timeline
@@ -137,6 +139,7 @@ func (p *pages) about(v *destinationView, now time.Time, i item) {
 	} else {
 		v.Reason = clean(string(i.Status.Reason))
 	}
+	v.Graver, _ = i.weighed()
 	for _, pr := range i.problems {
 		v.Todo = append(v.Todo, todo{Label: pr.label, Word: word(pr), Since: lasting(now, pr.since), Detail: sentence(pr.detail),
 			Advice: pr.advice, Commands: pr.advice.commandsFor(i.Destination), Docs: docs + anchor(pr.word)})
@@ -145,7 +148,7 @@ func (p *pages) about(v *destinationView, now time.Time, i item) {
 		v.Headline = "Nothing to do. " + stateAdvice[store.StateInSync].Says
 	}
 	if i.attention() {
-		v.Risk = i.atRisk()
+		v.Risk, v.Calm = i.atRisk()
 	}
 	for _, s := range []section{
 		{"Versions", versionFacts(now, i)},

@@ -192,6 +192,21 @@ func (i item) attention() bool { return i.rank() < attention }
 // breaking tells whether its deliveries fail now, or may.
 func (i item) breaking() bool { return i.rank() < breaking }
 
+// weighed parts the conditions into those that weigh more than the state, which
+// are said before it, and the others: a destination whose deliveries fail is not
+// "in sync" before all else.
+func (i item) weighed() (graver, others []label) {
+	for _, c := range i.conditions {
+		l := labelOf(conditionLabels, c)
+		if l.Tone == bad || l.Tone == warn && i.state == store.StateInSync {
+			graver = append(graver, l)
+		} else {
+			others = append(others, l)
+		}
+	}
+	return graver, others
+}
+
 func (i item) version() string {
 	if i.Accepted == nil {
 		return ""
@@ -270,17 +285,18 @@ func (i item) usedBy(brief bool) string {
 	return "nobody"
 }
 
-// atRisk says what depends on a destination that has trouble.
-func (i item) atRisk() string {
+// atRisk says what depends on a destination that has trouble; calm says that
+// nothing is known to.
+func (i item) atRisk() (risk, calm string) {
 	switch n := i.dependents(); {
 	case n < 0:
-		return ""
+		return "", ""
 	case n == 0:
-		return "No running subscription and no open order is known to depend on it."
+		return "", "No running subscription and no open order is known to depend on it."
 	case n == 1:
-		return i.usedBy(false) + " depends on it."
+		return i.usedBy(false) + " depends on it.", ""
 	}
-	return i.usedBy(false) + " depend on it."
+	return i.usedBy(false) + " depend on it.", ""
 }
 
 func (i item) receiptLabel() label {

@@ -15,8 +15,7 @@ type overviewView struct {
 	frame
 	Summary  summary
 	Causes   []cause
-	More     int    // causes that are not shown
-	MoreLink string // all destinations that need attention
+	Rest     []cause // those after the gravest, a line each
 	Filter   filterView
 	Columns  []columnView
 	Rows     []row
@@ -75,8 +74,8 @@ func (p *pages) overview(w http.ResponseWriter, r *http.Request) {
 	v := overviewView{frame: p.frame(r, now, ""), Summary: p.summary(items, q), Filter: p.filter(q), Columns: p.columns(q)}
 	v.Title = title(v.Summary)
 	v.Causes = p.causes(now, items)
-	if n := len(v.Causes) - mostCauses; n > 0 {
-		v.Causes, v.More, v.MoreLink = v.Causes[:mostCauses], n, query{State: attentionOnly}.link(p.Base)+"#destinations"
+	if len(v.Causes) > mostCauses {
+		v.Causes, v.Rest = v.Causes[:mostCauses], v.Causes[mostCauses:]
 	}
 	p.table(&v, now, items, q)
 	historyErr := p.rotations(ctx, &v, now, q)

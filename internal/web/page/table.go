@@ -30,6 +30,7 @@ type chip struct{ Name, Value, Without string }
 type row struct {
 	Name, Link, Sub    string
 	Rev                string
+	Graver             []label // conditions that weigh more than the state
 	State              label
 	Since              moment
 	Reason             string
@@ -130,9 +131,7 @@ func (p *pages) row(now time.Time, i item) row {
 	if i.Status.Reason == store.ReasonRestoreFailed && i.Paused == nil {
 		r.State.Tone = bad
 	}
-	for _, c := range i.conditions {
-		r.Conditions = append(r.Conditions, labelOf(conditionLabels, c))
-	}
+	r.Graver, r.Conditions = i.weighed()
 	if len(i.problems) > 0 {
 		r.Tone = i.problems[0].label.Tone
 	}
@@ -158,7 +157,7 @@ func (p *pages) row(now time.Time, i item) row {
 // revision tells whether anything but the time has changed in a row.
 func revision(r row) string {
 	h := fnv.New64a()
-	_, _ = fmt.Fprint(h, r.State, r.Reason, r.Conditions, r.Version, r.Current, r.Credential, r.Leftover, r.UsedBy, r.Receipt)
+	_, _ = fmt.Fprint(h, r.State, r.Reason, r.Graver, r.Conditions, r.Version, r.Current, r.Credential, r.Leftover, r.UsedBy, r.Receipt)
 	return fmt.Sprintf("%x", h.Sum64())
 }
 

@@ -141,7 +141,7 @@ func attemptsIn(a axis, entries []store.Entry) (out []store.Entry) {
 func (a axis) marks(attempts []store.Entry) []mark {
 	out := make([]mark, 0, len(attempts))
 	for _, e := range attempts[:min(len(attempts), marksALane)] {
-		l := labelOf(outcomeLabels, e.Outcome)
+		l := outcomeOf(e)
 		title := []string{l.Text, e.At.UTC().Format("2006-01-02 15:04 UTC")}
 		if e.Reason != "" {
 			title = append(title, clean(string(e.Reason)))
@@ -249,6 +249,10 @@ func outcomeOf(e store.Entry) label {
 		return labelOf(leftoverLabels, e.Outcome)
 	case e.Kind == store.EntryCheck:
 		return labelOf(standingLabels, e.Outcome)
+	case e.Kind == store.EntryAttempt && e.Reason == store.ReasonPropagation:
+		l := labelOf(outcomeLabels, e.Outcome)
+		l.Tone, l.Sign = info, "half" // it is tried again: new keys take a while to work
+		return l
 	}
 	return labelOf(outcomeLabels, e.Outcome)
 }

@@ -72,16 +72,21 @@ var leftoverLabels = map[string]label{
 	"cannot_tell":     {"can’t tell", quiet, "ring"},
 }
 
-// outcomeLabels is how an attempt ended.
+// outcomeLabels is how an attempt ended. A test holds it to the words that the
+// engine writes.
 var outcomeLabels = map[string]label{
-	"accepted":  {"accepted", good, "disc"},
-	"adopted":   {"adopted", good, "ring"},
-	"unknown":   {"unknown", warn, "diamond"},
-	"throttled": {"throttled", info, "half"},
-	"not_sent":  {"not sent", warn, "triangle"},
-	"refused":   {"refused", bad, "cross"},
-	"blocked":   {"blocked", bad, "cross"},
-	"not_found": {"not found", bad, "cross"},
+	"accepted":               {"accepted", good, "disc"},
+	"adopted":                {"adopted", good, "ring"},
+	"unknown":                {"unknown", warn, "diamond"},
+	"throttled":              {"throttled", info, "half"},
+	"not_sent":               {"not sent", warn, "triangle"},
+	"unreadable":             {"unreadable", warn, "triangle"},
+	"preflight_inconclusive": {"preflight inconclusive", warn, "diamond"},
+	"preflight_refused":      {"preflight refused", bad, "square"},
+	"invalid":                {"invalid", bad, "square"},
+	"refused":                {"refused", bad, "cross"},
+	"blocked":                {"blocked", bad, "cross"},
+	"not_found":              {"not found", bad, "cross"},
 }
 
 // whyWords says why nobody knows whether a leftover is in the bucket, or why a

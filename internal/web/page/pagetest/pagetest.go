@@ -242,6 +242,8 @@ func outcomeOf(r store.Reason) string {
 		return "unknown"
 	case store.ReasonPlanetRefused, store.ReasonRestoreFailed:
 		return "refused"
+	case store.ReasonPreflightRefused:
+		return "preflight_refused"
 	}
 	return "not_sent"
 }
