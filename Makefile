@@ -51,7 +51,7 @@ man: ## man pages of all verbs, in man/
 	@go run ./cmd/rotatord man man
 
 docker: ## the container image rotatord:VERSION
-	docker build --build-arg VERSION=$(VERSION) -t rotatord:$(VERSION) .
+	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null || echo unknown) -t rotatord:$(VERSION) .
 
 clean: ## remove what build makes
 	rm -rf bin man

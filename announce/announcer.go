@@ -63,11 +63,6 @@ const (
 	EventRepeated Event = "repeated" // it was announced before, and is not again
 )
 
-// Events lists every Event.
-func Events() []Event {
-	return []Event{EventSent, EventRetry, EventFailed, EventDropped, EventRepeated}
-}
-
 // Observation is one thing that happened to an announcement at a target.
 type Observation struct {
 	Target   string

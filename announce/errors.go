@@ -39,14 +39,6 @@ const (
 	ReasonShutdown Reason = "shutdown"
 )
 
-// Reasons lists every Reason.
-func Reasons() []Reason {
-	return []Reason{
-		ReasonNetwork, ReasonTimeout, ReasonThrottled, ReasonServer, ReasonRefused, ReasonRedirect,
-		ReasonGone, ReasonKeys, ReasonInvalid, ReasonShutdown,
-	}
-}
-
 // passes tells whether trying again may help.
 func (r Reason) passes() bool {
 	switch r {

@@ -286,3 +286,17 @@ func ReasonOf(err error) Reason {
 	}
 	return ReasonUnavailable
 }
+
+// GivenUp tells why nobody waits any more for what has failed: the context's
+// error, or the one of its kind in err; nil if it failed by itself.
+func GivenUp(ctx context.Context, err error) error {
+	if cause := ctx.Err(); cause != nil {
+		return cause
+	}
+	for _, end := range []error{context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, end) {
+			return end
+		}
+	}
+	return nil
+}

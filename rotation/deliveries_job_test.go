@@ -147,7 +147,7 @@ func (j *job) passes(k key, patience time.Duration) bool {
 			continue
 		}
 		j.count(&j.tally.asked)
-		g, err := r.Gate(context.Background(), j.secret, k.version, j.grace)
+		g, err := r.Gate(context.Background(), j.secret, k.version)
 		if err != nil || g.Verdict != rotation.VerdictSafe {
 			continue // down, dead, or not safe
 		}

@@ -117,12 +117,12 @@ func TestWhatALostPatchLeftBehindIsNoOldLeftover(t *testing.T) {
 		w.rotate(0, k)
 		time.Sleep(10 * time.Minute)
 		w.wantStored(0, k)
-		w.wantGate(w.gate(secret, k.version, 0), rotation.VerdictStuck)
+		w.wantGate(w.gate(secret, k.version), rotation.VerdictStuck)
 		// So it stays when the same version is pushed once more.
 		_, err := w.current().PushVersion(t.Context(), w.destinations[0].Name, "", 0)
 		must(t, err)
 		time.Sleep(10 * time.Minute)
-		w.wantGate(w.gate(secret, k.version, 0), rotation.VerdictStuck)
+		w.wantGate(w.gate(secret, k.version), rotation.VerdictStuck)
 	})
 }
 
@@ -140,10 +140,10 @@ func TestWhatWasPushedUntriedWaitsForALookAtItsBucket(t *testing.T) {
 		w.rotate(0, k)
 		time.Sleep(10 * time.Minute)
 		w.wantStored(0, k)
-		w.wantGate(w.gate(secret, k.version, 0), rotation.VerdictPending)
+		w.wantGate(w.gate(secret, k.version), rotation.VerdictPending)
 		way.set(false)
 		time.Sleep(7 * time.Hour) // the next probe
-		w.wantGate(w.gate(secret, k.version, 0), rotation.VerdictSafe)
+		w.wantGate(w.gate(secret, k.version), rotation.VerdictSafe)
 	})
 }
 
@@ -162,6 +162,6 @@ func TestWhatTheBucketDoesNotTakeOpensNoGate(t *testing.T) {
 		if r := w.record(0); r.Accepted == nil || r.Accepted.Version != k.version {
 			t.Fatalf("planet has not accepted the wrong key: %+v", r.Status)
 		}
-		w.wantGate(w.gate(secret, k.version, 0), rotation.VerdictStuck)
+		w.wantGate(w.gate(secret, k.version), rotation.VerdictStuck)
 	})
 }

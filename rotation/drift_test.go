@@ -54,7 +54,7 @@ func TestWhatSomebodyElseChangedIsFoundWithinMinutes(t *testing.T) {
 		if w.record(1).Drift != nil {
 			t.Error("the other one drifted too")
 		}
-		if g, err := w.current().Gate(t.Context(), w.destinations[0].Secret, "", 0); err != nil || g.Verdict != rotation.VerdictStuck {
+		if g, err := w.current().Gate(t.Context(), w.destinations[0].Secret, ""); err != nil || g.Verdict != rotation.VerdictStuck {
 			t.Errorf("the gate is %s, %v", g.Verdict, err)
 		}
 		time.Sleep(3 * time.Hour)

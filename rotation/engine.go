@@ -36,7 +36,7 @@ type Options struct {
 	// which none has brought it. It may be nil and must return at once.
 	Missed func(destination string, sources []string)
 	// Grace is how long after the last acceptance a delivery may still hold the
-	// credential before.
+	// credential before. The gate and the receipts wait for it; 0 waits for none.
 	Grace time.Duration
 	// Changed hears of each record that a look has saved, with the one before. It
 	// is called concurrently for different destinations and must return at once.

@@ -66,7 +66,7 @@ type GateDestination struct {
 // source itself: a rollback, a new destination, a refusal or a block withdraws
 // what was said before. An empty version means the current one. It says nothing
 // about those who use the secret beside Planet.
-func (e *Engine) Gate(ctx context.Context, secret credential.Secret, version string, grace time.Duration) (Gate, error) {
+func (e *Engine) Gate(ctx context.Context, secret credential.Secret, version string) (Gate, error) {
 	g := Gate{Secret: secret, Version: version}
 	var names []string
 	for _, n := range e.names {
@@ -101,6 +101,7 @@ func (e *Engine) Gate(ctx context.Context, secret credential.Secret, version str
 		}
 		g.Destinations = append(g.Destinations, gateOf(r, g.Version, time.Now()))
 	}
+	grace := e.grace
 	if e.quirks.IgnoreGrace {
 		grace = 0
 	}

@@ -10,9 +10,9 @@ import (
 	"github.com/rotatord/rotatord/rotation"
 )
 
-func (w *world) gate(secret credential.Secret, version string, grace time.Duration) rotation.Gate {
+func (w *world) gate(secret credential.Secret, version string) rotation.Gate {
 	w.t.Helper()
-	g, err := w.current().Gate(context.Background(), secret, version, grace)
+	g, err := w.current().Gate(context.Background(), secret, version)
 	must(w.t, err)
 	return g
 }
@@ -32,7 +32,7 @@ func sharing(w *world) {
 }
 
 func TestAGateOpensWhenAllDestinationsHaveAcceptedAndTheGraceIsOver(t *testing.T) {
-	in(t, 3, nil, func(t *testing.T, w *world) {
+	in(t, 3, []option{func(w *world, _ *planettest.Options) { w.grace = time.Hour }}, func(t *testing.T, w *world) {
 		sharing(w)
 		secret := w.destinations[0].Secret
 		w.start()
@@ -44,20 +44,25 @@ func TestAGateOpensWhenAllDestinationsHaveAcceptedAndTheGraceIsOver(t *testing.T
 		w.rotate(0, next)
 		rotated := time.Now()
 		time.Sleep(5 * time.Second)
-		w.wantGate(w.gate(secret, next.version, time.Hour), rotation.VerdictPending)
-		w.wantGate(w.gate(secret, old.version, time.Hour), rotation.VerdictSuperseded)
+		w.wantGate(w.gate(secret, next.version), rotation.VerdictPending)
+		w.wantGate(w.gate(secret, old.version), rotation.VerdictSuperseded)
 		time.Sleep(3 * time.Minute)
-		g := w.gate(secret, next.version, time.Hour)
+		g := w.gate(secret, next.version)
 		w.wantGate(g, rotation.VerdictGrace)
 		if g.Receipt.Sub(rotated) < 20*time.Second || g.Opens.Sub(g.Receipt) != time.Hour || len(g.Destinations) != 3 {
 			t.Errorf("receipt %v after the rotation, opens %v after that, %d destinations", g.Receipt.Sub(rotated), g.Opens.Sub(g.Receipt), len(g.Destinations))
 		}
-		w.wantGate(w.gate(secret, "", 0), rotation.VerdictSafe)
+		// A new engine goes by its own grace, as after a reload of the configuration.
+		w.stop()
+		w.grace = 0
+		w.start()
+		w.wantGate(w.gate(secret, ""), rotation.VerdictSafe)
 		// What was said survives a restart, and looks since.
 		w.stop()
+		w.grace = time.Hour
 		w.start()
 		time.Sleep(time.Hour + time.Minute)
-		again := w.gate(secret, next.version, time.Hour)
+		again := w.gate(secret, next.version)
 		w.wantGate(again, rotation.VerdictSafe)
 		if !again.Receipt.Equal(g.Receipt) {
 			t.Errorf("the receipt has moved from %v to %v", g.Receipt, again.Receipt)
@@ -90,10 +95,10 @@ func TestWhatWasSafeIsWithdrawn(t *testing.T) {
 				next := w.newKey("shared")
 				w.rotate(0, next)
 				time.Sleep(3 * time.Minute) // Planet's object may have to be looked for twice
-				w.wantGate(w.gate(secret, next.version, 0), rotation.VerdictSafe)
+				w.wantGate(w.gate(secret, next.version), rotation.VerdictSafe)
 				c.happen(w)
 				time.Sleep(20 * time.Minute) // the schedule has looked
-				w.wantGate(w.gate(secret, next.version, 0), c.want)
+				w.wantGate(w.gate(secret, next.version), c.want)
 			})
 		})
 	}
@@ -109,14 +114,14 @@ func TestAGateStaysShutWhileAnythingIsUncertain(t *testing.T) {
 		next := w.newKey("dest-00")
 		w.rotate(0, next)
 		time.Sleep(2 * time.Second)
-		w.wantGate(w.gate(secret, next.version, 0), rotation.VerdictPending)
+		w.wantGate(w.gate(secret, next.version), rotation.VerdictPending)
 		time.Sleep(5 * time.Minute)
-		w.wantGate(w.gate(secret, next.version, 0), rotation.VerdictSafe)
+		w.wantGate(w.gate(secret, next.version), rotation.VerdictSafe)
 
 		refused := w.wrongKey("dest-00")
 		w.rotate(0, refused)
 		time.Sleep(30 * time.Minute)
-		w.wantGate(w.gate(secret, refused.version, 0), rotation.VerdictStuck)
+		w.wantGate(w.gate(secret, refused.version), rotation.VerdictStuck)
 	})
 }
 
@@ -130,7 +135,7 @@ func TestAVersionThatPlanetMayHaveLostIsNoReceipt(t *testing.T) {
 		time.Sleep(time.Minute)
 		good := w.src.now(secret)
 		time.Sleep(2 * time.Minute)
-		w.wantGate(w.gate(secret, good.version, 0), rotation.VerdictSafe)
+		w.wantGate(w.gate(secret, good.version), rotation.VerdictSafe)
 		w.sim.Inject(planettest.Fault{Method: "PATCH", Kind: planettest.Status, Status: 400, Effect: planettest.EffectNow})
 		w.sim.Inject(planettest.Fault{Method: "PATCH", Kind: planettest.Status, Status: 503, Times: -1, Until: time.Now().Add(time.Hour)})
 		w.rotate(0, w.newKey("dest-00"))
@@ -139,7 +144,7 @@ func TestAVersionThatPlanetMayHaveLostIsNoReceipt(t *testing.T) {
 		if w.stored(0) == good.id {
 			t.Fatal("planet holds the good version, so that nothing can be told apart")
 		}
-		w.wantGate(w.gate(secret, good.version, 0), rotation.VerdictPending)
+		w.wantGate(w.gate(secret, good.version), rotation.VerdictPending)
 	})
 }
 
@@ -148,6 +153,6 @@ func TestAnAdoptedVersionIsNoReceipt(t *testing.T) {
 		w.destinations[0].FirstSight = rotation.FirstSightAdopt
 		w.start()
 		time.Sleep(time.Minute)
-		w.wantGate(w.gate(w.destinations[0].Secret, "", 0), rotation.VerdictStuck)
+		w.wantGate(w.gate(w.destinations[0].Secret, ""), rotation.VerdictStuck)
 	})
 }

@@ -127,7 +127,7 @@ func (e *Engine) stillCurrent(ctx context.Context, secret credential.Secret, ver
 			return r.Source.Version == version
 		}
 	}
-	g, err := e.Gate(ctx, secret, version, e.grace)
+	g, err := e.Gate(ctx, secret, version)
 	if err != nil { // it will be asked again
 		e.log.DebugContext(ctx, "gate not asked", "secret", secret, "error", err)
 	}

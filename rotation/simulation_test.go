@@ -238,7 +238,7 @@ func (s *story) watchGates(d, every time.Duration) {
 			continue
 		}
 		for i, d := range s.destinations {
-			g, err := r.Gate(context.Background(), d.Secret, "", 0)
+			g, err := r.Gate(context.Background(), d.Secret, "")
 			if err != nil || g.Verdict != rotation.VerdictSafe {
 				continue // down, dead, or not safe
 			}

@@ -61,7 +61,7 @@ func TestARevokedKeyIsFoundWithinMinutes(t *testing.T) {
 		if c := r.Conditions(time.Now()); len(c) == 0 || c[0] != store.ConditionRejected {
 			t.Errorf("conditions are %v", c)
 		}
-		if g, err := w.current().Gate(t.Context(), w.destinations[0].Secret, "", 0); err != nil || g.Verdict != rotation.VerdictStuck {
+		if g, err := w.current().Gate(t.Context(), w.destinations[0].Secret, ""); err != nil || g.Verdict != rotation.VerdictStuck {
 			t.Errorf("the gate is %s, %v", g.Verdict, err)
 		}
 		if w.writes() != puts {

@@ -7,10 +7,9 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/rotatord/rotatord/internal/oneline"
 )
 
 const (
@@ -116,28 +115,8 @@ func describe(err error) string {
 	return "a field is unknown or has a value of the wrong form"
 }
 
-// tidy makes a sentence fit to be kept and shown: valid UTF-8, on one line,
-// without control characters, not longer than maxText.
-func tidy(s string) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t' || r == '\r':
-			return ' '
-		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r):
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-	if len(s) <= maxText {
-		return s
-	}
-	const ellipsis = "…"
-	cut := maxText - len(ellipsis)
-	for !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + ellipsis
-}
+// tidy makes a sentence fit to be kept and shown.
+func tidy(s string) string { return oneline.Tidy(s, maxText) }
 
 // nanos renders a time for a column: 0 for the zero time, the nearest time that
 // fits (years 1678 to 2261) for any other.

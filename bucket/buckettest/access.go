@@ -16,6 +16,7 @@ import (
 	"github.com/johannesboyne/gofakes3"
 
 	"github.com/rotatord/rotatord/internal/sigv4"
+	"github.com/rotatord/rotatord/internal/testserver"
 )
 
 // maxObject bounds what one put may store.
@@ -33,54 +34,14 @@ type target struct {
 	action      Action
 }
 
-// ServeHTTP implements http.Handler.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	got, err := s.serve(r)
-	if err != nil {
-		panic(http.ErrAbortHandler) // net/http closes the connection silently
-	}
-	got.writeTo(w)
-}
-
-// RoundTripper serves requests to whatever host without a network: for
-// testing/synctest bubbles, where no loopback is.
-func (s *Server) RoundTripper() http.RoundTripper { return roundTripper{s} }
-
-type roundTripper struct{ s *Server }
-
-func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
-	in := r.Clone(r.Context())
-	in.RequestURI = r.URL.RequestURI()
-	if in.Host == "" {
-		in.Host = r.URL.Host
-	}
-	if in.Body == nil {
-		in.Body = http.NoBody
-	}
-	defer func() { _ = in.Body.Close() }()
-	got, err := t.s.serve(in)
-	if err != nil {
-		return nil, err
-	}
-	return got.response(r), nil
-}
-
 var errDown = syscall.ECONNREFUSED
 
 // serve answers one request. It fails only where the network would.
-func (s *Server) serve(r *http.Request) (*answer, error) {
+func (s *Server) serve(r *http.Request) (*testserver.Answer, error) {
 	s.mu.Lock()
 	latency := s.latency
 	s.mu.Unlock()
-	if latency > 0 {
-		timer := time.NewTimer(latency)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-r.Context().Done():
-		}
-	}
-	if err := r.Context().Err(); err != nil {
+	if err := testserver.Wait(r.Context(), latency, false); err != nil {
 		return nil, err
 	}
 	body, readErr := io.ReadAll(io.LimitReader(r.Body, maxObject+1))
@@ -111,7 +72,7 @@ func (s *Server) serve(r *http.Request) (*answer, error) {
 	}
 	a.finish()
 	note.Status, note.Code = a.status, a.code()
-	return a, nil
+	return &testserver.Answer{Status: a.status, Header: a.header, Body: a.body.Bytes()}, nil
 }
 
 // admit checks a request from the signature to the single permission, in the
@@ -288,27 +249,5 @@ func (a *answer) finish() {
 	a.WriteHeader(http.StatusOK)
 	if a.header.Get("Content-Length") == "" && a.status != http.StatusNoContent {
 		a.header.Set("Content-Length", strconv.Itoa(a.body.Len()))
-	}
-}
-
-func (a *answer) writeTo(w http.ResponseWriter) {
-	for name, values := range a.header {
-		w.Header()[name] = values
-	}
-	w.WriteHeader(a.status)
-	_, _ = w.Write(a.body.Bytes()) // the client may have gone
-}
-
-func (a *answer) response(r *http.Request) *http.Response {
-	return &http.Response{
-		Status:        strconv.Itoa(a.status) + " " + http.StatusText(a.status),
-		StatusCode:    a.status,
-		Proto:         "HTTP/1.1",
-		ProtoMajor:    1,
-		ProtoMinor:    1,
-		Header:        a.header,
-		Body:          io.NopCloser(bytes.NewReader(a.body.Bytes())),
-		ContentLength: int64(a.body.Len()),
-		Request:       r,
 	}
 }

@@ -2,11 +2,7 @@ package buckettest
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"io"
-	"log"
-	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -14,6 +10,8 @@ import (
 
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
+
+	"github.com/rotatord/rotatord/internal/testserver"
 )
 
 // Action is what a key may be allowed to do.
@@ -57,6 +55,10 @@ type Request struct {
 // Server is an S3 server in memory with access control. Make one with
 // NewServer. All its methods are safe for concurrent use.
 type Server struct {
+	// Server serves it: over TCP between Start and Close, at URL, or in memory by
+	// RoundTripper. What is stored outlives a Close.
+	*testserver.Server
+
 	backend *s3mem.Backend
 	store   http.Handler
 
@@ -66,26 +68,19 @@ type Server struct {
 	down     bool
 	latency  time.Duration
 	requests []Request
-
-	// serving is set by Start.
-	serving *serving
-}
-
-type serving struct {
-	server *http.Server
-	url    string
-	done   chan struct{}
 }
 
 // NewServer makes a server without buckets and keys.
 func NewServer() *Server {
 	backend := s3mem.New(s3mem.WithVersionSeed(1))
-	return &Server{
+	s := &Server{
 		backend: backend,
 		store:   gofakes3.New(backend, gofakes3.WithTimeSkewLimit(0)).Server(),
 		keys:    map[string]Key{},
 		regions: map[string]string{},
 	}
+	s.Server = testserver.New("bucket server", s.serve)
+	return s
 }
 
 // CreateBucket makes an empty bucket, unless there is one of that name.
@@ -213,58 +208,4 @@ func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.requests)
-}
-
-// Start listens on a free port of 127.0.0.1 until Close.
-func (s *Server) Start() error {
-	var lc net.ListenConfig
-	l, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	run := &serving{
-		server: &http.Server{
-			Handler:           s,
-			ReadHeaderTimeout: 10 * time.Second,
-			ErrorLog:          log.New(io.Discard, "", 0),
-		},
-		url:  "http://" + l.Addr().String(),
-		done: make(chan struct{}),
-	}
-	s.mu.Lock()
-	if s.serving != nil {
-		s.mu.Unlock()
-		return errors.Join(errors.New("start bucket server: it is running already"), l.Close())
-	}
-	s.serving = run
-	s.mu.Unlock()
-	go func() {
-		defer close(run.done)
-		_ = run.server.Serve(l) // ends with ErrServerClosed
-	}()
-	return nil
-}
-
-// URL is the endpoint to give to clients; empty unless started.
-func (s *Server) URL() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.serving == nil {
-		return ""
-	}
-	return s.serving.url
-}
-
-// Close stops listening and closes all connections. What is stored stays, and
-// the server can be started again, on another port.
-func (s *Server) Close() {
-	s.mu.Lock()
-	run := s.serving
-	s.serving = nil
-	s.mu.Unlock()
-	if run == nil {
-		return
-	}
-	_ = run.server.Close()
-	<-run.done
 }

@@ -129,7 +129,7 @@ func (b *s3Bucket) classify(ctx context.Context, op bucket.Op, err error) *bucke
 	e := &bucket.Error{Op: op, Status: a.status, Code: b.safeCode(a.code), ServerTime: a.date}
 	if a.status == 0 || a.status < 300 {
 		e.Kind = bucket.KindUnreachable
-		why, cause := unheard(ctx, err)
+		why, cause := bucket.Silence(ctx, err, unresolved)
 		e.Message, e.Err = b.host+": "+why, cause
 		if a.status != 0 && cause == nil {
 			e.Kind, e.Message = bucket.KindUnknown, "the answer can't be understood; check the endpoint"

@@ -34,8 +34,10 @@ func notify(ctx context.Context, env func(string) string, lines ...string) error
 }
 
 const (
-	notifyReady    = "READY=1"
-	notifyStopping = "STOPPING=1"
+	notifyReady     = "READY=1"
+	notifyStopping  = "STOPPING=1"
+	notifyReloading = "RELOADING=1"
+	statusRunning   = "STATUS=running"
 )
 
 // tellManager says READY=1 once ready is closed, and STOPPING=1 when ctx ends,
@@ -56,7 +58,7 @@ func tellManager(ctx context.Context, env func(string) string, ready <-chan stru
 		defer close(gone)
 		select {
 		case <-ready:
-			tell(notifyReady, "STATUS=running")
+			tell(notifyReady, statusRunning)
 		case <-ctx.Done():
 		case <-ended:
 			return
@@ -68,4 +70,23 @@ func tellManager(ctx context.Context, env func(string) string, ready <-chan stru
 		}
 	}()
 	return func() { close(ended); <-gone }
+}
+
+// tellReload gives what says RELOADING=1 and, when the reload has ended, READY=1
+// again. A service of Type=notify-reload, which systemd has since 253, is thought
+// to reload until then; for it RELOADING=1 has to bear the time, by which systemd
+// tells an answer to its signal from one to the signal before.
+func tellReload(ctx context.Context, env func(string) string, complain func(error)) func() (ended func()) {
+	tell := func(lines ...string) {
+		if ctx.Err() != nil {
+			return // STOPPING=1 is the last word
+		}
+		if err := notify(context.WithoutCancel(ctx), env, lines...); err != nil {
+			complain(err)
+		}
+	}
+	return func() func() {
+		tell(notifyReloading, fmt.Sprintf("MONOTONIC_USEC=%d", monotonic().Microseconds()), "STATUS=reading the configuration anew")
+		return func() { tell(notifyReady, statusRunning) }
+	}
 }

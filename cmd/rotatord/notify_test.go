@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"testing"
 
@@ -92,6 +95,17 @@ func TestWithoutAServiceManagerNobodyIsTold(t *testing.T) {
 func TestTheDaemonTellsItsServiceManager(t *testing.T) {
 	env, heard := manager(t, filepath.Join(t.TempDir(), "notify"))
 	config := healthConfig(t, "", t.TempDir())
+	good, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(more string) {
+		t.Helper()
+		if err := os.WriteFile(config, []byte(string(good)+more), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("[reload]\nwatch = \"100ms\"\n")
 	ctx, cancel := context.WithCancel(t.Context())
 	c := newCLI(func(name string) string {
 		if name == "PL_API_KEY" {
@@ -101,13 +115,29 @@ func TestTheDaemonTellsItsServiceManager(t *testing.T) {
 	}, nil, io.Discard, io.Discard)
 	ended := make(chan error, 1)
 	go func() { ended <- c.run(ctx, []string{"run", "--config", config}) }()
-	if got := heard(); got != "READY=1\nSTATUS=running" {
-		t.Errorf("was told %q", got)
+	hears := func(want string) {
+		t.Helper()
+		if got := heard(); !regexp.MustCompile("^" + want + "$").MatchString(got) {
+			t.Errorf("was told %q, want %q", got, want)
+		}
+	}
+	hears("READY=1\nSTATUS=running")
+	// One that is taken over, and one that is not: it is ready after each.
+	for _, more := range []string{"[reload]\nwatch = \"50ms\"\n", "nonsense"} {
+		before := monotonic()
+		write(more)
+		told := heard()
+		var at int64
+		if n, err := fmt.Sscanf(told, "RELOADING=1\nMONOTONIC_USEC=%d\nSTATUS=reading the configuration anew", &at); n != 1 {
+			t.Errorf("was told %q: %v", told, err)
+		}
+		if now := monotonic(); at < before.Microseconds() || at > now.Microseconds() {
+			t.Errorf("the reload began at %d, want between %d and %d", at, before.Microseconds(), now.Microseconds())
+		}
+		hears("READY=1\nSTATUS=running")
 	}
 	cancel()
-	if got := heard(); got != "STOPPING=1\nSTATUS=finishing what is under way" {
-		t.Errorf("was told %q", got)
-	}
+	hears("STOPPING=1\nSTATUS=finishing what is under way")
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}

@@ -52,20 +52,19 @@ func (c *cli) serve(ctx context.Context) (err error) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
+	untold := func(err error) { log.WarnContext(ctx, "service manager not told", "error", err) }
 	a, err := app.Open(ctx, app.Options{Config: cfg, Version: build().Version, Logger: log, Load: c.load, Hangups: hangups,
 		Reloaded: func(now *config.Config) {
 			if c.logLevel == "" {
 				levels.Set(levelOf(now.Log.Level))
 			}
-		}})
+		}, Reloading: tellReload(ctx, c.env, untold)})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
 	spareMemory(ctx, c.env, a.Ready())
-	defer tellManager(ctx, c.env, a.Ready(), func(err error) {
-		log.WarnContext(ctx, "service manager not told", "error", err)
-	})()
+	defer tellManager(ctx, c.env, a.Ready(), untold)()
 	return a.Run(ctx)
 }
 

@@ -47,6 +47,10 @@ type Options struct {
 	// Reloaded is called with each configuration that has come into force; may be
 	// nil.
 	Reloaded func(*config.Config)
+	// Reloading is called when a reload begins, and what it gives once that has
+	// ended: the new configuration is in force, or the old one still is. May be
+	// nil.
+	Reloading func() (ended func())
 }
 
 // App is a rotatord that was built and not started.
@@ -101,9 +105,6 @@ func (a *App) Close() error {
 
 // API is the handler of what a person does by hand.
 func (a *App) API() http.Handler { return a.now().api.Handler() }
-
-// Metrics is the handler of /metrics.
-func (a *App) Metrics() http.Handler { return a.now().metrics.Handler() }
 
 // Ready is closed once Run has started everything.
 func (a *App) Ready() <-chan struct{} { return a.ready }

@@ -117,7 +117,7 @@ func (g *generation) build(before *generation) error {
 	if err != nil {
 		return err
 	}
-	g.api = &web.API{Version: o.Version, Engine: g.engine, Store: g.store, Logger: o.Logger, Events: g.events, Grace: cfg.Gate.Grace.Std(),
+	g.api = &web.API{Version: o.Version, Engine: g.engine, Store: g.store, Logger: o.Logger, Events: g.events,
 		Directory: newDirectory(cfg, clients, source, BucketKinds(transport), g.engine.Touched)}
 	g.watchers, err = newWatchers(cfg, o.Logger)
 	return err

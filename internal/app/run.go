@@ -52,8 +52,10 @@ func (a *App) Run(ctx context.Context) (err error) {
 		if why == "" {
 			break
 		}
+		ended := a.reloading()
 		next := a.reload(ctx, g, house, why)
 		if next == nil {
+			ended()
 			continue
 		}
 		// From here on there is no way back: the old one goes, the new one comes.
@@ -77,6 +79,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 		g.close()
 		g = next
 		a.log.InfoContext(ctx, "configuration is in force", "destinations", len(g.engine.Names()))
+		ended()
 	}
 	a.log.InfoContext(ctx, "stopping", "reason", cause(ctx, running, house))
 	stop(cause(ctx, running, house))
@@ -107,6 +110,13 @@ func (a *App) awaitReload(ctx context.Context, g *generation, r *running, h *hou
 	cancel()
 	<-why
 	return ""
+}
+
+func (a *App) reloading() (ended func()) {
+	if a.o.Reloading == nil {
+		return func() {}
+	}
+	return a.o.Reloading()
 }
 
 // reload builds the next generation; nil when there is none.

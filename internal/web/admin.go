@@ -11,8 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/rotatord/rotatord/internal/oneline"
 )
 
 const (
@@ -210,29 +210,6 @@ func say(w http.ResponseWriter, r *http.Request, status int, contentType, text s
 	}
 }
 
-// oneLine makes a reason fit to be shown: valid UTF-8 on one line, without
-// control characters, not longer than maxReason.
-func oneLine(text string) string {
-	text = strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t' || r == '\r':
-			return ' '
-		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r):
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(text, "\uFFFD"))
-	if len(text) <= maxReason {
-		return text
-	}
-	const ellipsis = "…"
-	cut := maxReason - len(ellipsis)
-	for !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return text[:cut] + ellipsis
-}
-
 // NewServer makes a server that slow, silent and greedy clients can't wear
 // down. It listens on nothing yet. What net/http has to say goes to the logger
 // (nil for nobody); a panic of the handler is logged without its value, which
@@ -281,3 +258,6 @@ func recovered(next http.Handler, logger *slog.Logger) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
+
+// oneLine makes a reason fit to be shown.
+func oneLine(text string) string { return oneline.Tidy(text, maxReason) }

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/rotatord/rotatord/planet"
 	"github.com/rotatord/rotatord/rotation"
@@ -52,9 +51,6 @@ type API struct {
 	Directory Directory
 	// Events knows the sources of events; may be nil as well.
 	Events Events
-	// Grace is how long after the last acceptance a delivery may still hold the
-	// credential before.
-	Grace  time.Duration
 	Logger *slog.Logger
 	// Version is rotatord's own.
 	Version string

@@ -53,7 +53,7 @@ func (a *API) gate(w http.ResponseWriter, r *http.Request) {
 		answer(w, nil, badRequest{"name the secret"})
 		return
 	}
-	g, err := a.Engine.Gate(r.Context(), secret, q.Get("version"), a.Grace)
+	g, err := a.Engine.Gate(r.Context(), secret, q.Get("version"))
 	if err != nil {
 		answer(w, nil, err)
 		return

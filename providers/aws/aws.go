@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/internal/awsclient"
 	"github.com/rotatord/rotatord/providers"
 )
 
@@ -73,7 +74,7 @@ type Provider struct {
 
 	gate    chan struct{} // holding its one token is the right to load the chain
 	mu      sync.Mutex
-	base    *base
+	base    *awsclient.Access
 	clients map[place]*client
 	known   map[credential.Secret]answer
 }
@@ -162,7 +163,7 @@ func (p *Provider) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.base != nil {
-		p.base.carrier.close()
+		p.base.Carrier.Close()
 	}
 }
 
@@ -294,7 +295,7 @@ func (p *Provider) read(ctx context.Context, s credential.Secret, version string
 	if err := validID(version); err != nil {
 		return credential.Value{}, err
 	}
-	out, err := c.api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &n.arn, VersionId: &version}, c.carrier.carryValue)
+	out, err := c.api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &n.arn, VersionId: &version}, c.carryValue)
 	if err != nil {
 		return credential.Value{}, p.because(ctx, c, actionGet, err)
 	}

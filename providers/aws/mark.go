@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/internal/awsclient"
 	"github.com/rotatord/rotatord/providers"
 )
 
@@ -92,7 +93,7 @@ func (p *Provider) relabel(ctx context.Context, n name, c *client, version strin
 		in.RemoveFromVersionId = &on
 	}
 	_, err = c.api.UpdateSecretVersionStage(ctx, in)
-	if r := refusalOf(err); r != nil && r.code == "InvalidParameterException" {
+	if r := awsclient.RefusalOf(err); r != nil && r.Code == "InvalidParameterException" {
 		return &problem{reason: providers.ReasonUnavailable, err: fmt.Errorf("%w: %w", errMoved, r),
 			hint: "somebody else may be moving it; does another rotatord mark this secret?"}
 	}

@@ -33,7 +33,7 @@ func (p *Provider) Missing(ctx context.Context, s credential.Secret) ([]string, 
 		missing = append(missing, lacking)
 	}
 	// By label: without DescribeSecret there is no version id to ask for.
-	out, err := c.api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &n.arn, VersionStage: &n.label}, c.carrier.carryValue)
+	out, err := c.api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &n.arn, VersionStage: &n.label}, c.carryValue)
 	if out != nil {
 		clear(out.SecretBinary)
 	}
@@ -77,7 +77,7 @@ func (p *Provider) lacking(ctx context.Context, c *client, action string, err er
 	}
 	err = p.because(ctx, c, action, err)
 	var why *problem
-	if !errors.As(err, &why) || why.chain || why.reason == providers.ReasonThrottled || why.reason == providers.ReasonUnavailable {
+	if !errors.As(err, &why) || why.renew || why.reason == providers.ReasonThrottled || why.reason == providers.ReasonUnavailable {
 		return "", err
 	}
 	switch {

@@ -15,6 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 
 	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/internal/httpclient"
 	"github.com/rotatord/rotatord/providers"
 )
 
@@ -52,7 +53,7 @@ type Options struct {
 type Provider struct {
 	options Options
 	log     *slog.Logger
-	carrier carrier
+	carrier *httpclient.Carrier
 
 	mu      sync.Mutex
 	chains  map[string]*link             // by domain
@@ -88,7 +89,9 @@ func New(o Options) (*Provider, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Provider{
-		options: o, log: o.Logger, carrier: newCarrier(o.Transport, o.RootCAs),
+		options: o, log: o.Logger, carrier: httpclient.NewCarrier(httpclient.CarrierOptions{
+			Transport: o.Transport, Roots: o.RootCAs, Proxy: proxy, MaxIdle: maxIdle, MaxAnswer: maxAnswer,
+		}),
 		chains: map[string]*link{}, clients: map[string]*azsecrets.Client{}, known: map[place]known{}, settled: map[place]settled{},
 	}, nil
 }
@@ -101,7 +104,7 @@ func (p *Provider) Kind() providers.Kind {
 
 // Close ends connections that nobody uses any more. The Provider goes on to
 // work.
-func (p *Provider) Close() { p.carrier.close() }
+func (p *Provider) Close() { p.carrier.Close() }
 
 // open takes a name apart and finds the client for it.
 func (p *Provider) open(ctx context.Context, s credential.Secret) (name, *azsecrets.Client, error) {

@@ -92,7 +92,7 @@ func (p *Provider) source(domain string) (azcore.TokenCredential, error) {
 func (p *Provider) forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.carrier.close()
+	p.carrier.Close()
 	clear(p.clients)
 	clear(p.chains)
 }

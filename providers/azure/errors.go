@@ -165,12 +165,7 @@ func explain(ctx context.Context, n name, op operation, err error) *problem {
 
 // ended is for calls whose context has ended.
 func ended(ctx context.Context, err error) *problem {
-	cause := ctx.Err()
-	for _, end := range []error{context.Canceled, context.DeadlineExceeded} {
-		if cause == nil && errors.Is(err, end) {
-			cause = end
-		}
-	}
+	cause := providers.GivenUp(ctx, err)
 	if cause == nil {
 		return nil
 	}

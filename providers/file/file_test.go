@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/internal/filestamp"
 	"github.com/rotatord/rotatord/providers"
 )
 
@@ -118,15 +119,15 @@ func TestAYoungIdentityIsNotTrusted(t *testing.T) {
 	if len(p.known) != 0 {
 		t.Fatal("an identity was remembered within two seconds of its change")
 	}
-	old := snapshot{files: []entry{{stamp: stamp{mtime: time.Now().Add(-time.Hour).UnixNano(), change: time.Now().UnixNano()}}}}
+	old := snapshot{files: []entry{{Stamp: filestamp.Stamp{Modified: time.Now().Add(-time.Hour).UnixNano(), Change: time.Now().UnixNano()}}}}
 	if old.settled(time.Now()) {
 		t.Error("a time of modification that was set back hides a fresh change")
 	}
-	old.files[0].change = old.files[0].mtime
+	old.files[0].Change = old.files[0].Modified
 	if !old.settled(time.Now()) {
 		t.Error("an identity of an hour ago is still not trusted")
 	}
-	old.files[0].mtime = time.Now().Add(time.Hour).UnixNano()
+	old.files[0].Modified = time.Now().Add(time.Hour).UnixNano()
 	if old.settled(time.Now()) {
 		t.Error("a file from the future is trusted")
 	}
@@ -273,7 +274,7 @@ func socket(t *testing.T, path string) {
 func TestAPipeInTheFilesPlaceDoesNotBlock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p")
 	fifo(t, path)
-	if _, err := readFile(path, stamp{}, make([]byte, 1)); !isMoved(err) {
+	if _, err := readFile(path, filestamp.Stamp{}, make([]byte, 1)); !isMoved(err) {
 		t.Fatalf("reading a pipe gives %v", err)
 	}
 }
@@ -285,12 +286,12 @@ func TestAFileThatChangesWhileItIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := s.files[0].stamp
-	for name, alter := range map[string]func(*stamp){
-		"another file":                   func(w *stamp) { w.ino++ },
-		"another time of change":         func(w *stamp) { w.change-- },
-		"another time of modification":   func(w *stamp) { w.mtime-- },
-		"a size that is no longer right": func(w *stamp) { w.size-- },
+	want := s.files[0].Stamp
+	for name, alter := range map[string]func(*filestamp.Stamp){
+		"another file":                   func(w *filestamp.Stamp) { w.Inode++ },
+		"another time of change":         func(w *filestamp.Stamp) { w.Change-- },
+		"another time of modification":   func(w *filestamp.Stamp) { w.Modified-- },
+		"a size that is no longer right": func(w *filestamp.Stamp) { w.Size-- },
 	} {
 		w := want
 		alter(&w)

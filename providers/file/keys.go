@@ -18,15 +18,15 @@ func loadKeys(s snapshot) (credential.Value, error) {
 	var largest int64
 	room := 2
 	for _, f := range s.files {
-		largest = max(largest, f.size)
-		room += memberRoom(f.name, int(f.size))
+		largest = max(largest, f.Size)
+		room += memberRoom(f.name, int(f.Size))
 	}
 	scratch := make([]byte, largest+1)
 	defer clear(scratch)
 	out := append(make([]byte, 0, room), '{')
 	for _, f := range s.files {
-		buf := scratch[:f.size+1]
-		n, err := readFile(filepath.Join(s.base, f.name), f.stamp, buf)
+		buf := scratch[:f.Size+1]
+		n, err := readFile(filepath.Join(s.base, f.name), f.Stamp, buf)
 		if err == nil {
 			out, err = appendMember(out, f.name, buf[:n])
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/internal/filestamp"
 	"github.com/rotatord/rotatord/providers"
 )
 
@@ -90,8 +91,8 @@ func (p *Provider) load(path string, s snapshot) (credential.Value, error) {
 	if s.isDir {
 		return loadKeys(s)
 	}
-	buf := make([]byte, s.files[0].size+1)
-	n, err := readFile(path, s.files[0].stamp, buf)
+	buf := make([]byte, s.files[0].Size+1)
+	n, err := readFile(path, s.files[0].Stamp, buf)
 	if err != nil {
 		clear(buf)
 		return credential.Value{}, err
@@ -102,7 +103,7 @@ func (p *Provider) load(path string, s snapshot) (credential.Value, error) {
 // readFile reads the file of that identity into buf, which has room for one
 // byte more than the identity's size: filling it means that the file has
 // grown.
-func readFile(path string, want stamp, buf []byte) (int, error) {
+func readFile(path string, want filestamp.Stamp, buf []byte) (int, error) {
 	// The flag keeps a FIFO that took the file's place from blocking the open.
 	f, err := os.OpenFile(path, os.O_RDONLY|openFlags, 0)
 	if err != nil {
@@ -113,12 +114,12 @@ func readFile(path string, want stamp, buf []byte) (int, error) {
 	if err != nil {
 		return 0, ofSystem(err)
 	}
-	if !info.Mode().IsRegular() || stampOf(info) != want {
+	if !info.Mode().IsRegular() || filestamp.Of(info) != want {
 		return 0, moved("it was replaced while it was opened")
 	}
 	n, err := io.ReadFull(f, buf)
 	switch {
-	case err == nil || int64(n) != want.size:
+	case err == nil || int64(n) != want.Size:
 		return 0, moved("it changed its size while it was read")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return n, nil

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/rotatord/rotatord/internal/filestamp"
 	"github.com/rotatord/rotatord/providers"
 )
 
@@ -22,20 +23,6 @@ const maxEntries = 1000
 // dataLink is the symbolic link that Kubernetes swaps to change all keys of a
 // mounted Secret at once (AtomicWriter in kubernetes/pkg/volume/util).
 const dataLink = "..data"
-
-// stamp is what stat tells that changes when a file's content does. Times are
-// in nanoseconds since 1970; what the system does not know is 0.
-type stamp struct {
-	dev, ino      uint64
-	size          int64
-	mtime, change int64
-}
-
-func stampOf(info fs.FileInfo) stamp {
-	s := stamp{size: info.Size(), mtime: info.ModTime().UnixNano()}
-	s.dev, s.ino, s.change = sysStamp(info)
-	return s
-}
 
 // snapshot is the identity of a secret in the file system: of its file, or of
 // all keys in its directory.
@@ -49,7 +36,7 @@ type snapshot struct {
 
 type entry struct {
 	name string
-	stamp
+	filestamp.Stamp
 }
 
 func (s snapshot) equal(o snapshot) bool {
@@ -59,7 +46,7 @@ func (s snapshot) equal(o snapshot) bool {
 func (s snapshot) size() int64 {
 	var n int64
 	for _, f := range s.files {
-		n += f.size
+		n += f.Size
 	}
 	return n
 }
@@ -67,8 +54,8 @@ func (s snapshot) size() int64 {
 func (s snapshot) modified() time.Time {
 	var last int64
 	for i, f := range s.files {
-		if i == 0 || f.mtime > last {
-			last = f.mtime
+		if i == 0 || f.Modified > last {
+			last = f.Modified
 		}
 	}
 	return time.Unix(0, last)
@@ -80,7 +67,7 @@ func (s snapshot) modified() time.Time {
 func (s snapshot) settled(now time.Time) bool {
 	edge := now.Add(-racy).UnixNano()
 	for _, f := range s.files {
-		if f.mtime > edge || f.change > edge {
+		if f.Modified > edge || f.Change > edge {
 			return false
 		}
 	}
@@ -103,7 +90,7 @@ func take(path string) (snapshot, error) {
 		return snapshot{}, &problem{reason: providers.ReasonInvalid, err: errors.New("the file is empty"),
 			hint: "write the new content to a file beside it and rename that into place"}
 	}
-	return snapshot{files: []entry{{stamp: stampOf(info)}}}, nil
+	return snapshot{files: []entry{{Stamp: filestamp.Of(info)}}}, nil
 }
 
 func takeDir(path string) (snapshot, error) {
@@ -143,7 +130,7 @@ func takeKeys(base string) (snapshot, error) {
 		if err := regular(info); err != nil {
 			return snapshot{}, ofKey(name, err)
 		}
-		s.files = append(s.files, entry{name, stampOf(info)})
+		s.files = append(s.files, entry{name, filestamp.Of(info)})
 	}
 	return s, nil
 }

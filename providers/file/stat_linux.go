@@ -1,7 +1,6 @@
 package file
 
 import (
-	"io/fs"
 	"syscall"
 )
 
@@ -10,12 +9,3 @@ const openFlags = syscall.O_NONBLOCK
 
 // errStale is a network file system's word for a file replaced on the server.
 const errStale = syscall.ESTALE
-
-// sysStamp gives device, inode and time of change.
-func sysStamp(info fs.FileInfo) (dev, ino uint64, change int64) {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return 0, 0, 0
-	}
-	return uint64(st.Dev), uint64(st.Ino), st.Ctim.Nano() //nolint:unconvert // the types differ between architectures
-}

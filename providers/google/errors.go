@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/internal/oneline"
 	"github.com/rotatord/rotatord/providers"
 )
 
@@ -102,11 +103,11 @@ func refusalOf(err error) *refusal {
 	r := &refusal{code: st.Code()}
 	for _, d := range st.Details() {
 		if info, ok := d.(*errdetails.ErrorInfo); ok {
-			r.reason, r.about = plain(info.GetReason(), 100), info.GetMetadata()
+			r.reason, r.about = oneline.Plain(info.GetReason(), 100), info.GetMetadata()
 		}
 	}
 	if slices.Contains(told, r.code) && !isForeign(st.Message()) {
-		r.message = plain(st.Message(), 600)
+		r.message = oneline.Plain(st.Message(), 600)
 	}
 	return r
 }
@@ -120,20 +121,6 @@ func isForeign(message string) bool {
 		}
 	}
 	return false
-}
-
-// plain is text that can stand in a line of a log, of bounded length.
-func plain(s string, most int) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return s
 }
 
 // because says why a call failed.
@@ -158,12 +145,7 @@ func explain(ctx context.Context, permission string, err error) *problem {
 
 // ended is for calls whose context has ended.
 func ended(ctx context.Context, err error) *problem {
-	cause := ctx.Err()
-	for _, end := range []error{context.Canceled, context.DeadlineExceeded} {
-		if cause == nil && errors.Is(err, end) {
-			cause = end
-		}
-	}
+	cause := providers.GivenUp(ctx, err)
 	if cause == nil && status.Code(err) == codes.DeadlineExceeded {
 		cause = context.DeadlineExceeded
 	}

@@ -109,12 +109,7 @@ func plain(s string, most int) string {
 
 // ended is for calls whose context has ended.
 func ended(ctx context.Context, err error) *problem {
-	cause := ctx.Err()
-	for _, end := range []error{context.Canceled, context.DeadlineExceeded} {
-		if cause == nil && errors.Is(err, end) {
-			cause = end
-		}
-	}
+	cause := providers.GivenUp(ctx, err)
 	if cause == nil {
 		return nil
 	}

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"errors"
+	"net/url"
 	"strings"
 	"unicode/utf8"
 
@@ -96,34 +97,12 @@ func segments(all []string) error {
 	return nil
 }
 
-// unescape undoes %XX.
+// unescape undoes %XX. Of the error of net/url, which quotes its input, nothing is
+// passed on.
 func unescape(s string) (string, error) {
-	if !strings.Contains(s, "%") {
-		return s, nil
+	plain, err := url.PathUnescape(s)
+	if err != nil {
+		return "", errors.New(`a "%" is followed by two hexadecimal digits; a "%" itself is written %25`)
 	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c == '%' {
-			if i+2 >= len(s) || unhex(s[i+1]) < 0 || unhex(s[i+2]) < 0 {
-				return "", errors.New(`a "%" is followed by two hexadecimal digits; a "%" itself is written %25`)
-			}
-			c = byte(unhex(s[i+1])<<4 | unhex(s[i+2]))
-			i += 2
-		}
-		b.WriteByte(c)
-	}
-	return b.String(), nil
-}
-
-func unhex(c byte) int {
-	switch {
-	case '0' <= c && c <= '9':
-		return int(c - '0')
-	case 'a' <= c && c <= 'f':
-		return int(c-'a') + 10
-	case 'A' <= c && c <= 'F':
-		return int(c-'A') + 10
-	}
-	return -1
+	return plain, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/internal/httpclient"
 	"github.com/rotatord/rotatord/providers"
 )
 
@@ -102,11 +103,11 @@ func New(o Options) (*Provider, error) {
 	}
 	p := &Provider{identity: nobody{}, close: func() {}, known: map[credential.Secret]known{}, marked: cmp.Or(o.Mark, defaultMark)}
 	if o.Address != "" {
-		c := newCarrier(o.Transport, o.RootCAs)
-		p.close = c.close
+		c := httpclient.NewCarrier(httpclient.CarrierOptions{Transport: o.Transport, Roots: o.RootCAs, MaxIdle: maxIdle, MaxAnswer: maxAnswer})
+		p.close = c.Close
 		var err error
-		if p.plain, err = newClient(o, c.plain); err == nil {
-			p.value, err = newClient(o, c.value)
+		if p.plain, err = newClient(o, c.Kept(0)); err == nil {
+			p.value, err = newClient(o, c.Alone(0))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("make vault provider: %w", err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/internal/filestamp"
 )
 
 // target is one secret and what is to be said of it.
@@ -73,21 +74,7 @@ type identity struct {
 
 type entry struct {
 	name string
-	stamp
-}
-
-// stamp holds times in nanoseconds since 1970; what the system does not know
-// is 0.
-type stamp struct {
-	dev, ino      uint64
-	size          int64
-	mtime, change int64
-}
-
-func stampOf(info fs.FileInfo) stamp {
-	s := stamp{size: info.Size(), mtime: info.ModTime().UnixNano()}
-	s.dev, s.ino, s.change = sysStamp(info)
-	return s
+	filestamp.Stamp
 }
 
 func (i identity) equal(o identity) bool {
@@ -104,7 +91,7 @@ func look(path string) identity {
 		return identity{problem: problemOf(err)}
 	}
 	if !info.IsDir() {
-		return identity{files: []entry{{stamp: stampOf(info)}}}
+		return identity{files: []entry{{Stamp: filestamp.Of(info)}}}
 	}
 	id := identity{base: baseOf(path)}
 	names, err := namesIn(id.base)
@@ -115,7 +102,7 @@ func look(path string) identity {
 	for _, name := range names {
 		e := entry{name: name}
 		if info, err := os.Stat(filepath.Join(id.base, name)); err == nil {
-			e.stamp = stampOf(info)
+			e.Stamp = filestamp.Of(info)
 		}
 		id.files = append(id.files, e)
 	}

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/rotatord/rotatord/internal/oneline"
 	"github.com/rotatord/rotatord/watcher"
 )
 
@@ -122,16 +123,4 @@ func ofToken(e *watcher.Error, message string) {
 }
 
 // plain is text that can stand in a line of a log, of bounded length.
-func plain(s string) string {
-	const most = 400
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return s
-}
+func plain(s string) string { return oneline.Plain(s, 400) }

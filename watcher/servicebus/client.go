@@ -9,15 +9,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )
 
 const (
-	dialWithin  = 10 * time.Second
-	tokenWithin = 30 * time.Second
+	dialWithin = 10 * time.Second
 	// What the SDK does before it gives up; the loop around it has patience of
 	// its own.
 	retries    = 1
@@ -140,50 +136,4 @@ func (c *client) close() {
 	defer cancel()
 	_ = c.Close(ctx)
 	c.lines.end()
-}
-
-// tokens asks Entra, by the default chain unless there is another source. The
-// chain is built when it is first needed: it reads the environment.
-type tokens struct {
-	mu     sync.Mutex
-	source azcore.TokenCredential
-}
-
-// noToken says that it was Entra and not Service Bus that failed us.
-type noToken struct{ cause error }
-
-// Error does not say why: the SDK logs it, and the cause may hold anything.
-func (noToken) Error() string { return "no token from Entra" }
-
-func (e noToken) Unwrap() error { return e.cause }
-
-// NonRetriable keeps the SDK from asking again at once.
-func (noToken) NonRetriable() {}
-
-// GetToken implements azcore.TokenCredential. The SDK asks without a time-out.
-func (t *tokens) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	source, err := t.chain()
-	if err != nil {
-		return azcore.AccessToken{}, noToken{err}
-	}
-	ctx, cancel := context.WithTimeout(ctx, tokenWithin)
-	defer cancel()
-	token, err := source.GetToken(ctx, o)
-	if err != nil {
-		return azcore.AccessToken{}, noToken{err}
-	}
-	return token, nil
-}
-
-func (t *tokens) chain() (azcore.TokenCredential, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.source == nil {
-		chain, err := azidentity.NewDefaultAzureCredential(nil)
-		if err != nil {
-			return nil, err
-		}
-		t.source = chain
-	}
-	return t.source, nil
 }

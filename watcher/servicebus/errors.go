@@ -15,6 +15,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/Azure/go-amqp"
 
+	"github.com/rotatord/rotatord/internal/entra"
+	"github.com/rotatord/rotatord/internal/oneline"
 	"github.com/rotatord/rotatord/watcher"
 )
 
@@ -25,8 +27,6 @@ const (
 )
 
 const (
-	hintChain = "tokens are looked for in: environment variables (AZURE_CLIENT_ID, AZURE_TENANT_ID, …), workload identity, managed identity, " +
-		"the Azure CLI; or give a connection_string"
 	hintReceive = `rotatord needs the role "Azure Service Bus Data Receiver" on the queue or subscription, or a key with the claim Listen; ` +
 		"a new role takes minutes to work"
 	hintSend = `to send, rotatord needs the role "Azure Service Bus Data Sender" on the queue or topic, or a key with the claim Send`
@@ -48,7 +48,7 @@ func (t *Transport) asError(op string, err error) error {
 }
 
 func explain(op string, err error) *watcher.Error {
-	var refused noToken
+	var refused entra.NoToken
 	switch {
 	case err == nil:
 		return &watcher.Error{Reason: watcher.ReasonUnavailable, Err: errors.New("the connection ended")}
@@ -58,7 +58,7 @@ func explain(op string, err error) *watcher.Error {
 	case errors.Is(err, errUnusable):
 		return &watcher.Error{Reason: watcher.ReasonInvalid, Err: errUnusable}
 	case errors.As(err, &refused):
-		return ofToken(refused.cause)
+		return ofToken(refused.Cause)
 	}
 	if condition, description := answered(err); condition != "" {
 		reason, hint := ofCondition(condition, op)
@@ -149,15 +149,12 @@ func ofStatus(status int, op string) (watcher.Reason, string) {
 	return watcher.ReasonUnavailable, ""
 }
 
-// entraCode is how Entra numbers its refusals.
-var entraCode = regexp.MustCompile(`\bAADSTS[0-9]{3,10}\b`)
-
 // ofToken is for Entra's refusals, of which the number is kept: it can be
 // looked up, and the text around it may hold anything.
 func ofToken(err error) *watcher.Error {
-	e := &watcher.Error{Reason: watcher.ReasonDenied, Hint: hintChain}
+	e := &watcher.Error{Reason: watcher.ReasonDenied, Hint: entra.HintChain}
 	var n net.Error
-	switch code := entraCode.FindString(err.Error()); {
+	switch code := entra.Code(err); {
 	case code != "":
 		e.Err = errors.New("no token from Entra: " + code)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &n):
@@ -214,16 +211,4 @@ func said(condition, description string) string {
 }
 
 // plain is text that can stand in a line of a log, of bounded length.
-func plain(s string) string {
-	const most = 300
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return s
-}
+func plain(s string) string { return oneline.Plain(s, 300) }

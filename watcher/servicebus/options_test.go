@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/internal/entra"
 )
 
 const (
@@ -57,7 +58,7 @@ func TestOptionsThatCannotBeAreRefused(t *testing.T) {
 		{"no key", func(o *Options) { o.ConnectionString = value("Endpoint=sb://" + host) }, "neither SharedAccessKeyName"},
 		{"no endpoint", func(o *Options) { o.ConnectionString = value(keys) }, "no address like"},
 		{"only the key", func(o *Options) { o.ConnectionString = value("canaryKey") }, "NAME=VALUE"},
-		{"key and credential", func(o *Options) { o.Credential = &tokens{} }, "give one"},
+		{"key and credential", func(o *Options) { o.Credential = entra.NewTokens(nil) }, "give one"},
 		{"an endpoint without a port", func(o *Options) { o.Endpoint = "10.0.0.1" }, "HOST:PORT"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 
+	"github.com/rotatord/rotatord/internal/entra"
 	"github.com/rotatord/rotatord/watcher"
 )
 
@@ -39,7 +40,7 @@ type Transport struct {
 	options Options
 	log     *slog.Logger
 	place   place
-	tokens  *tokens
+	tokens  *entra.Tokens
 	// stumbled is when the library last came upon a message that it can't read,
 	// in nanoseconds since 1970.
 	stumbled atomic.Int64
@@ -62,7 +63,7 @@ func New(o Options) (*Transport, error) {
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{}).DialContext
 	}
-	t := &Transport{options: o, log: o.Logger, place: p, tokens: &tokens{source: o.Credential}}
+	t := &Transport{options: o, log: o.Logger, place: p, tokens: entra.NewTokens(o.Credential)}
 	// What the SDK would refuse is refused now.
 	c, err := t.connect()
 	if err != nil {

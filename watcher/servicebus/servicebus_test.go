@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/rotatord/rotatord/internal/entra"
 	"github.com/rotatord/rotatord/watcher"
 )
 
@@ -53,9 +54,9 @@ func TestWhatServiceBusAnswersIsSorted(t *testing.T) {
 		{"too late", os.ErrDeadlineExceeded, opReceive, watcher.ReasonUnavailable, []string{"5671"}},
 		{"called off", context.Canceled, opReceive, watcher.ReasonUnavailable, []string{"called off"}},
 		{"a wrong certificate", x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{"x"}}, Host: host}, opReceive, watcher.ReasonUnavailable, []string{"certificate"}},
-		{"no token", noToken{errors.New("canary AADSTS700016 canary")}, opReceive, watcher.ReasonDenied, []string{"AADSTS700016"}},
-		{"no credential", noToken{errors.New("canary")}, opReceive, watcher.ReasonDenied, []string{"managed identity"}},
-		{"no answer from Entra", noToken{context.DeadlineExceeded}, opReceive, watcher.ReasonUnavailable, nil},
+		{"no token", entra.NoToken{Cause: errors.New("canary AADSTS700016 canary")}, opReceive, watcher.ReasonDenied, []string{"AADSTS700016"}},
+		{"no credential", entra.NoToken{Cause: errors.New("canary")}, opReceive, watcher.ReasonDenied, []string{"managed identity"}},
+		{"no answer from Entra", entra.NoToken{Cause: context.DeadlineExceeded}, opReceive, watcher.ReasonUnavailable, nil},
 		{"a link that does not stay", nil, opReceive, watcher.ReasonUnavailable, nil},
 		{"anything else", errors.New("canary"), opReceive, watcher.ReasonUnavailable, nil},
 	} {

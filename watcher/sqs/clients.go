@@ -2,23 +2,18 @@ package sqs
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
-	"log/slog"
 	"net"
-	"sync/atomic"
+	"net/http"
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
-	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
-	"github.com/aws/smithy-go/logging"
+
+	"github.com/rotatord/rotatord/internal/awsclient"
+	"github.com/rotatord/rotatord/internal/httpclient"
 )
 
 const (
@@ -26,22 +21,25 @@ const (
 	// connection that has gone. Whoever asks has patience of his own.
 	attempts   = 2
 	maxBackoff = 250 * time.Millisecond
-	// sessionName is how an assumed role shows up in CloudTrail.
-	sessionName = "rotatord"
-	// renewBefore is how long before their end the keys of a role are replaced.
-	renewBefore = time.Minute
+	// patience is how long an answer may take beyond what a poll waits.
+	patience = 10 * time.Second
+	// maxAnswer bounds what is read of any answer: ten messages of 1 MiB each,
+	// which JSON may make six times as long.
+	maxAnswer = 64 << 20
+	// maxIdle bounds the connections that are kept.
+	maxIdle = 2 * maxOpen
 )
 
-// client asks the queue.
+// client asks the queue. Its requests may take as long as a poll.
 type client struct {
 	api     *sqs.Client
-	carrier carrier
-	chain   *link
-	role    string
+	carrier *httpclient.Carrier
+	keys    *awsclient.KeySource
+	quick   *http.Client
 }
 
 // quickly is an option of one call that does not wait for messages.
-func (c *client) quickly(o *sqs.Options) { o.HTTPClient = c.carrier.quick }
+func (c *client) quickly(o *sqs.Options) { o.HTTPClient = c.quick }
 
 // connect gives the client. It makes one if there is none.
 func (t *Transport) connect(ctx context.Context) (*client, error) {
@@ -59,7 +57,7 @@ func (t *Transport) connect(ctx context.Context) (*client, error) {
 	}
 	c, err := t.load(ctx)
 	if err != nil {
-		return nil, &unloaded{err}
+		return nil, err
 	}
 	t.mu.Lock()
 	t.client = c
@@ -68,51 +66,40 @@ func (t *Transport) connect(ctx context.Context) (*client, error) {
 }
 
 // load builds the default chain. It makes few requests or none; credentials are
-// asked for when they are needed.
+// asked for when they are needed. A role is asked for in the queue's region.
 func (t *Transport) load(ctx context.Context) (*client, error) {
-	retryer := func() sdk.Retryer {
-		return retry.NewStandard(func(o *retry.StandardOptions) {
-			o.MaxAttempts, o.MaxBackoff = attempts, maxBackoff
-			// The SDK's budget for retries would run out in a long outage, and its
-			// error would then hide the cause.
-			o.RateLimiter = ratelimit.None
-			o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(unlessTimedOut)}, o.Retryables...)
-		})
-	}
-	cfg, err := config.LoadDefaultConfig(ctx, func(o *config.LoadOptions) error {
-		silent := sdk.ClientLogMode(0)
-		o.ClientLogMode, o.Logger = &silent, logging.Nop{}
-		o.Region = t.queue.region
-		// One's own retryer puts out of force what environment and shared
-		// configuration say of retries.
-		o.Credentials, o.Retryer = t.options.Credentials, retryer
-		// A client of the SDK's own kind: it takes AWS_CA_BUNDLE, and knows not to
-		// use a proxy for instance metadata.
-		o.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(discreet)
-		return nil
+	access, err := awsclient.Load(ctx, awsclient.Options{
+		Region: t.queue.region, Credentials: t.options.Credentials, Retryer: retryer,
+		Transport: t.options.Transport, Timeout: t.options.Wait + patience, MaxAnswer: maxAnswer, MaxIdle: maxIdle,
+		Logger: t.log,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Credentials == nil {
-		return nil, errNoChain
-	}
-	c := &client{
-		carrier: newCarrier(t.options.Transport, rootsOf(cfg), t.options.Wait),
-		chain:   &link{source: cfg.Credentials, log: t.log}, role: t.options.RoleARN,
-	}
-	cfg.Credentials, cfg.HTTPClient = c.chain, c.carrier.poll
-	// The SDK can write requests and answers down: never.
-	cfg.ClientLogMode, cfg.Logger = 0, logging.Nop{}
+	cfg, keys := access.Config, access.Chain
 	if t.options.RoleARN != "" {
-		cfg.Credentials = t.assume(cfg, c.carrier)
+		keys = access.Assume(awsclient.Role{
+			ARN: t.options.RoleARN, ExternalID: t.options.ExternalID,
+			Region: t.queue.region, Endpoint: t.options.STSEndpoint, Timeout: patience,
+		})
+		cfg.Credentials = keys
 	}
-	c.api = sqs.NewFromConfig(cfg, func(o *sqs.Options) {
+	api := sqs.NewFromConfig(cfg, func(o *sqs.Options) {
 		if t.queue.endpoint != "" {
 			o.BaseEndpoint = &t.queue.endpoint
 		}
 	})
-	return c, nil
+	return &client{api: api, carrier: access.Carrier, keys: keys, quick: access.Carrier.Kept(patience)}, nil
+}
+
+func retryer() sdk.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts, o.MaxBackoff = attempts, maxBackoff
+		// The SDK's budget for retries would run out in a long outage, and its
+		// error would then hide the cause.
+		o.RateLimiter = ratelimit.None
+		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(unlessTimedOut)}, o.Retryables...)
+	})
 }
 
 // unlessTimedOut has nobody wait twice for an answer that did not come, before
@@ -125,36 +112,6 @@ func unlessTimedOut(err error) sdk.Ternary {
 	return sdk.UnknownTernary
 }
 
-// rootsOf finds the certificates of AWS_CA_BUNDLE, or of ca_bundle in the shared
-// configuration, which the SDK gives to an HTTP client of its own only; nil for
-// the system's.
-func rootsOf(cfg sdk.Config) *x509.CertPool {
-	own, ok := cfg.HTTPClient.(*awshttp.BuildableClient)
-	if !ok || own.GetTransport().TLSClientConfig == nil {
-		return nil
-	}
-	return own.GetTransport().TLSClientConfig.RootCAs
-}
-
-// assume makes credentials that are those of the role, asked for in the queue's
-// region.
-func (t *Transport) assume(cfg sdk.Config, with carrier) sdk.CredentialsProvider {
-	cfg.HTTPClient = with.secret // the answer holds a key
-	api := sts.NewFromConfig(cfg, func(o *sts.Options) {
-		if t.options.STSEndpoint != "" {
-			o.BaseEndpoint = &t.options.STSEndpoint
-		}
-	})
-	source := stscreds.NewAssumeRoleProvider(api, t.options.RoleARN, func(o *stscreds.AssumeRoleOptions) {
-		o.RoleSessionName = sessionName
-		if t.options.ExternalID != "" {
-			o.ExternalID = &t.options.ExternalID
-		}
-	})
-	cached := sdk.NewCredentialsCache(source, func(o *sdk.CredentialsCacheOptions) { o.ExpiryWindow = renewBefore })
-	return &link{source: cached, role: t.options.RoleARN, log: t.log}
-}
-
 // forget drops a client, so that the next request builds the chain anew: a key
 // that AWS refuses may have been replaced in its file.
 func (t *Transport) forget(c *client) {
@@ -163,56 +120,6 @@ func (t *Transport) forget(c *client) {
 	if t.client == nil || c != nil && t.client != c {
 		return
 	}
-	t.client.carrier.close()
+	t.client.carrier.Close()
 	t.client = nil
 }
-
-var errNoChain = errors.New("no credentials")
-
-// unloaded says that the shared configuration can't be used.
-type unloaded struct{ err error }
-
-func (u *unloaded) Error() string { return "no configuration" }
-
-func (u *unloaded) Unwrap() error { return u.err }
-
-// link is one source of credentials. It marks its failures, so that they are
-// told from those of the request they were wanted for, and remembers by what
-// name the source goes.
-type link struct {
-	source sdk.CredentialsProvider
-	role   string // that it assumes; empty for the chain
-	log    *slog.Logger
-	found  atomic.Pointer[string]
-}
-
-// Retrieve implements the SDK's CredentialsProvider.
-func (l *link) Retrieve(ctx context.Context) (sdk.Credentials, error) {
-	c, err := l.source.Retrieve(ctx)
-	if err != nil {
-		return sdk.Credentials{}, &unlinked{role: l.role, sso: sdk.IsCredentialsProvider(l.source, (*ssocreds.Provider)(nil)), err: err}
-	}
-	if before := l.found.Swap(&c.Source); before == nil || *before != c.Source {
-		l.log.DebugContext(ctx, "aws credentials found", "source", c.Source, "role", l.role)
-	}
-	return c, nil
-}
-
-// name is where the credentials come from, in the SDK's words.
-func (l *link) name() string {
-	if l == nil || l.found.Load() == nil {
-		return "none"
-	}
-	return *l.found.Load()
-}
-
-// unlinked says that a link gave no credentials.
-type unlinked struct {
-	role string // that could not be assumed; empty for the chain
-	sso  bool   // the chain has led to an SSO session
-	err  error
-}
-
-func (u *unlinked) Error() string { return "no credentials" }
-
-func (u *unlinked) Unwrap() error { return u.err }

@@ -3,9 +3,9 @@ package sqs_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -153,7 +153,11 @@ func reason(t testing.TB, err error) *watcher.Error {
 		t.Fatalf("%T is no *watcher.Error: %v", err, err)
 	}
 	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
-		if strings.Contains(fmt.Sprintf("%T", inner), "smithy") || strings.Contains(fmt.Sprintf("%T", inner), "aws") {
+		of := reflect.TypeOf(inner)
+		if of.Kind() == reflect.Pointer {
+			of = of.Elem()
+		}
+		if strings.Contains(of.PkgPath(), "github.com/aws/") {
 			t.Errorf("%T of the SDK's is passed on", inner)
 		}
 	}

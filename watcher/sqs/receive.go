@@ -52,7 +52,7 @@ func (t *Transport) Receive(ctx context.Context, deliver watcher.Deliver, health
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.client != nil {
-		t.client.carrier.close()
+		t.client.carrier.Close()
 	}
 	return nil
 }

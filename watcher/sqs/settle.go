@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/rotatord/rotatord/internal/oneline"
 	"github.com/rotatord/rotatord/watcher"
 )
 
@@ -116,12 +117,12 @@ func (t *Transport) remove(ctx context.Context, handles []string) (left []string
 		}
 		if f.SenderFault {
 			// The handle has expired: the message is out again already.
-			t.log.DebugContext(ctx, "message can't be acknowledged any more and comes again", "source", t.options.Name, "code", plain(sdk.ToString(f.Code), 100))
+			t.log.DebugContext(ctx, "message can't be acknowledged any more and comes again", "source", t.options.Name, "code", oneline.Plain(sdk.ToString(f.Code), 100))
 			continue
 		}
 		left = append(left, handles[i])
 		err = &watcher.Error{Op: deleting.op, Source: t.queue.url, Reason: watcher.ReasonUnavailable,
-			Err: errors.New(plain(sdk.ToString(f.Code), 100) + ": " + plain(sdk.ToString(f.Message), 600))}
+			Err: errors.New(oneline.Plain(sdk.ToString(f.Code), 100) + ": " + oneline.Plain(sdk.ToString(f.Message), 600))}
 	}
 	return left, err
 }

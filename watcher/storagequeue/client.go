@@ -1,27 +1,25 @@
 package storagequeue
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
+
+	"github.com/rotatord/rotatord/internal/entra"
 )
 
 const (
 	// What the SDK does before it gives up; the loop around it has patience of
 	// its own.
-	retries     = 2
-	retryPause  = 250 * time.Millisecond
-	maxPause    = 2 * time.Second
-	tryTimeout  = 15 * time.Second
-	tokenWithin = 30 * time.Second
+	retries    = 2
+	retryPause = 250 * time.Millisecond
+	maxPause   = 2 * time.Second
+	tryTimeout = 15 * time.Second
 )
 
 // connection is what one Receive or Send speaks through.
@@ -81,7 +79,7 @@ func (q quiet) Do(r *http.Request) (*http.Response, error) {
 
 func (t *Transport) client(o *azqueue.ClientOptions) (*azqueue.QueueClient, error) {
 	if t.key.empty() {
-		return azqueue.NewQueueClient(t.options.Queue, &tokens{source: t.options.Credential}, o)
+		return azqueue.NewQueueClient(t.options.Queue, entra.NewTokens(t.options.Credential), o)
 	}
 	s := *t.key.box
 	if s.sas != "" {
@@ -92,50 +90,4 @@ func (t *Transport) client(o *azqueue.ClientOptions) (*azqueue.QueueClient, erro
 		return nil, errors.New("the account key can't be used")
 	}
 	return azqueue.NewQueueClientWithSharedKeyCredential(t.options.Queue, shared, o)
-}
-
-// tokens asks Entra, by the default chain unless there is another source. The
-// chain is built when it is first needed: it reads the environment.
-type tokens struct {
-	mu     sync.Mutex
-	source azcore.TokenCredential
-}
-
-// noToken says that it was Entra and not the queue that failed us.
-type noToken struct{ cause error }
-
-// Error does not say why: the SDK logs it, and the cause may hold anything.
-func (noToken) Error() string { return "no token from Entra" }
-
-func (e noToken) Unwrap() error { return e.cause }
-
-// NonRetriable keeps the SDK from asking again at once.
-func (noToken) NonRetriable() {}
-
-// GetToken implements azcore.TokenCredential.
-func (t *tokens) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	source, err := t.chain()
-	if err != nil {
-		return azcore.AccessToken{}, noToken{err}
-	}
-	ctx, cancel := context.WithTimeout(ctx, tokenWithin)
-	defer cancel()
-	token, err := source.GetToken(ctx, o)
-	if err != nil {
-		return azcore.AccessToken{}, noToken{err}
-	}
-	return token, nil
-}
-
-func (t *tokens) chain() (azcore.TokenCredential, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.source == nil {
-		chain, err := azidentity.NewDefaultAzureCredential(nil)
-		if err != nil {
-			return nil, err
-		}
-		t.source = chain
-	}
-	return t.source, nil
 }

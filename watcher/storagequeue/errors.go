@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"regexp"
-	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2/queueerror"
 
+	"github.com/rotatord/rotatord/internal/entra"
+	"github.com/rotatord/rotatord/internal/oneline"
 	"github.com/rotatord/rotatord/watcher"
 )
 
@@ -23,8 +23,6 @@ const (
 )
 
 const (
-	hintChain = "tokens are looked for in: environment variables (AZURE_CLIENT_ID, AZURE_TENANT_ID, …), workload identity, managed identity, " +
-		"the Azure CLI; or give a connection_string"
 	hintKey = "the key, SAS or token is not accepted: was the key rotated, has the SAS expired, is this machine's clock right?"
 	hintWay = "does something stand between rotatord and Azure? check the address and the proxy"
 )
@@ -40,9 +38,9 @@ func (t *Transport) asError(op string, err error) error {
 }
 
 func explain(op string, err error) *watcher.Error {
-	var refused noToken
+	var refused entra.NoToken
 	if errors.As(err, &refused) {
-		return ofToken(refused.cause)
+		return ofToken(refused.Cause)
 	}
 	var answered *azcore.ResponseError
 	if errors.As(err, &answered) {
@@ -51,14 +49,11 @@ func explain(op string, err error) *watcher.Error {
 	return &watcher.Error{Reason: watcher.ReasonUnavailable, Err: errors.New(unheard(err))}
 }
 
-// entraCode is how Entra numbers its refusals.
-var entraCode = regexp.MustCompile(`\bAADSTS[0-9]{3,10}\b`)
-
 // ofToken is for Entra's refusals, of which the number is kept: it can be
 // looked up, and the text around it may hold anything.
 func ofToken(err error) *watcher.Error {
-	e := &watcher.Error{Reason: watcher.ReasonDenied, Hint: hintChain}
-	code := entraCode.FindString(err.Error())
+	e := &watcher.Error{Reason: watcher.ReasonDenied, Hint: entra.HintChain}
+	code := entra.Code(err)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) || isNet(err):
 		e.Reason, e.Err = watcher.ReasonUnavailable, errors.New("no token from Entra: "+unheard(err))
@@ -157,16 +152,4 @@ func unheard(err error) string {
 }
 
 // plain is text that can stand in a line of a log, of bounded length.
-func plain(s string) string {
-	const most = 300
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return s
-}
+func plain(s string) string { return oneline.Plain(s, 300) }

@@ -8,6 +8,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 
 	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/internal/entra"
 )
 
 const (
@@ -54,7 +55,7 @@ func TestOptionsThatCannotBeAreRefused(t *testing.T) {
 		{"neither key nor SAS", func(o *Options) { o.ConnectionString = value("AccountName=planet") }, "neither AccountKey"},
 		{"a SAS without a signature", func(o *Options) { o.ConnectionString = value("SharedAccessSignature=sv=canary") }, "no sig"},
 		{"only the key", func(o *Options) { o.ConnectionString = value("canary") }, "NAME=VALUE"},
-		{"key and credential", func(o *Options) { o.Credential = azcore.TokenCredential(&tokens{}) }, "give one"},
+		{"key and credential", func(o *Options) { o.Credential = azcore.TokenCredential(entra.NewTokens(nil)) }, "give one"},
 		{"a negative poll", func(o *Options) { o.Poll = -1 }, "Poll is negative"},
 		{"half a second of visibility", func(o *Options) { o.Visibility = 500 * time.Millisecond }, "whole seconds"},
 		{"eight days of visibility", func(o *Options) { o.Visibility = 8 * 24 * time.Hour }, "7 days"},

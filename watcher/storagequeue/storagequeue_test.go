@@ -167,9 +167,9 @@ func TestTheNextDeliveryIsLaterEachTime(t *testing.T) {
 	}
 }
 
-type entra struct{ err error }
+type refusing struct{ err error }
 
-func (e entra) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
+func (e refusing) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	return azcore.AccessToken{Token: "canaryToken", ExpiresOn: time.Now().Add(time.Hour)}, e.err
 }
 
@@ -221,7 +221,7 @@ func TestWhatAzureAnswersIsSorted(t *testing.T) {
 				}, func(o *Options) {
 					o.ConnectionString = value("SharedAccessSignature=" + canarySAS)
 					if tc.entra != nil {
-						o.ConnectionString, o.Credential = value(""), entra{tc.entra}
+						o.ConnectionString, o.Credential = value(""), refusing{tc.entra}
 					}
 				})
 				ctx, cancel := context.WithCancel(t.Context())

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/rotatord/rotatord/internal/testserver"
 )
 
 // maxBlob bounds what one put may store.
@@ -61,63 +63,12 @@ func targetOf(r *http.Request) target {
 	return to
 }
 
-// ServeHTTP implements http.Handler.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	resp, err := s.serve(r, r.TLS != nil)
-	if err != nil {
-		panic(http.ErrAbortHandler) // net/http closes the connection silently
-	}
-	defer func() { _ = resp.Body.Close() }()
-	for name, values := range resp.Header {
-		w.Header()[name] = values
-	}
-	w.WriteHeader(resp.StatusCode)
-	_, _ = io.Copy(w, resp.Body) // the client may have gone
-}
-
-// RoundTripper serves requests to whatever host without a network.
-func (s *Server) RoundTripper() http.RoundTripper { return roundTripper{s} }
-
-type roundTripper struct{ s *Server }
-
-func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
-	in := r.Clone(r.Context())
-	in.RequestURI = r.URL.RequestURI()
-	// What a server makes of the request line, and not what the client meant.
-	u, err := url.ParseRequestURI(in.RequestURI)
-	if err != nil {
-		return nil, err
-	}
-	in.URL.Path, in.URL.RawPath = u.Path, u.RawPath
-	if in.Host == "" {
-		in.Host = r.URL.Host
-	}
-	if in.Body == nil {
-		in.Body = http.NoBody
-	}
-	defer func() { _ = in.Body.Close() }()
-	resp, err := t.s.serve(in, in.URL.Scheme == "https")
-	if err != nil {
-		return nil, err
-	}
-	resp.Request = r
-	return resp, nil
-}
-
 // serve answers one request. It fails only where the network would.
-func (s *Server) serve(r *http.Request, secure bool) (*http.Response, error) {
+func (s *Server) serve(r *http.Request) (*testserver.Answer, error) {
 	s.mu.Lock()
 	latency := s.latency
 	s.mu.Unlock()
-	if latency > 0 {
-		timer := time.NewTimer(latency)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-r.Context().Done():
-		}
-	}
-	if err := r.Context().Err(); err != nil {
+	if err := testserver.Wait(r.Context(), latency, false); err != nil {
 		return nil, err
 	}
 	body, readErr := io.ReadAll(io.LimitReader(r.Body, maxBlob+1))
@@ -134,12 +85,13 @@ func (s *Server) serve(r *http.Request, secure bool) (*http.Response, error) {
 		return nil, readErr
 	}
 	a := newAnswer(len(s.requests) + 1)
-	if no := s.answer(a, r, to, body, secure); no != nil {
+	if no := s.answer(a, r, to, body, r.TLS != nil); no != nil {
 		a.refuse(no)
 		note.Code = no.code
 	}
 	note.Status = a.status
-	return a.response(), nil
+	a.header.Set("Content-Length", strconv.Itoa(a.body.Len()))
+	return &testserver.Answer{Status: a.status, Header: a.header, Body: a.body.Bytes()}, nil
 }
 
 // answer does what a request asks for, if it may.
@@ -318,13 +270,4 @@ func (a *answer) refuse(no *refusal) {
 		Message string
 		Detail  string `xml:"AuthenticationErrorDetail,omitempty"`
 	}{Code: no.code, Message: no.message + "\nRequestId:" + a.header.Get("X-Ms-Request-Id"), Detail: no.detail})
-}
-
-func (a *answer) response() *http.Response {
-	a.header.Set("Content-Length", strconv.Itoa(a.body.Len()))
-	return &http.Response{
-		Status:     strconv.Itoa(a.status) + " " + http.StatusText(a.status),
-		StatusCode: a.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: a.header, Body: io.NopCloser(&a.body), ContentLength: int64(a.body.Len()),
-	}
 }

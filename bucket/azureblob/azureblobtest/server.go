@@ -2,30 +2,29 @@ package azureblobtest
 
 import (
 	"bytes"
-	"context"
-	"errors"
-	"io"
-	"log"
 	"maps"
-	"net"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/rotatord/rotatord/internal/testserver"
 )
 
 // Server is a Blob Storage in memory. Make one with NewServer. All its methods
 // are safe for concurrent use; those that name an account or a container that
 // is not there do nothing.
 type Server struct {
+	// Server serves it: over TCP between Start and Close, at URL
+	// (to which an account is added), or in memory by
+	// RoundTripper. What is stored outlives a Close.
+	*testserver.Server
+
 	mu       sync.Mutex
 	accounts map[string]*account
 	down     bool
 	latency  time.Duration
 	requests []Request
-
-	// serving is set by Start.
-	serving *serving
 }
 
 type account struct {
@@ -97,14 +96,12 @@ type Request struct {
 	ContentLengthAnnounced bool
 }
 
-type serving struct {
-	server *http.Server
-	url    string
-	done   chan struct{}
-}
-
 // NewServer makes a server without accounts.
-func NewServer() *Server { return &Server{accounts: map[string]*account{}} }
+func NewServer() *Server {
+	s := &Server{accounts: map[string]*account{}}
+	s.Server = testserver.New("blob server", s.serve)
+	return s
+}
 
 // SetKeys makes an account, or replaces the keys of one: tokens that were
 // signed with a key that is gone are no longer taken.
@@ -211,54 +208,4 @@ func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.requests)
-}
-
-// Start listens on a free port of 127.0.0.1 until Close.
-func (s *Server) Start() error {
-	var lc net.ListenConfig
-	l, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	run := &serving{
-		server: &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)},
-		url:    "http://" + l.Addr().String(),
-		done:   make(chan struct{}),
-	}
-	s.mu.Lock()
-	if s.serving != nil {
-		s.mu.Unlock()
-		return errors.Join(errors.New("start blob server: it is running already"), l.Close())
-	}
-	s.serving = run
-	s.mu.Unlock()
-	go func() {
-		defer close(run.done)
-		_ = run.server.Serve(l) // ends with ErrServerClosed
-	}()
-	return nil
-}
-
-// URL is the endpoint to give to clients, without an account; empty unless
-// started.
-func (s *Server) URL() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.serving == nil {
-		return ""
-	}
-	return s.serving.url
-}
-
-// Close stops listening and closes all connections. What is stored stays.
-func (s *Server) Close() {
-	s.mu.Lock()
-	run := s.serving
-	s.serving = nil
-	s.mu.Unlock()
-	if run == nil {
-		return
-	}
-	_ = run.server.Close()
-	<-run.done
 }

@@ -1,9 +1,7 @@
 package gcstest
 
 import (
-	"bytes"
 	"encoding/json"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -80,47 +78,3 @@ func (a *answer) finish(now time.Time, serial int, storage bool) {
 		a.header.Set("Server", "UploadServer")
 	}
 }
-
-// writeTo sends the answer over a connection, or half of it.
-func (a *answer) writeTo(w http.ResponseWriter) {
-	for name, values := range a.header {
-		w.Header()[name] = values
-	}
-	if a.cut && len(a.body) == 0 {
-		panic(http.ErrAbortHandler) // net/http closes the connection silently
-	}
-	w.WriteHeader(a.status)
-	if !a.cut {
-		_, _ = w.Write(a.body) //nolint:gosec // no browser reads it; the client may have gone
-		return
-	}
-	_, _ = w.Write(a.body[:len(a.body)/2]) //nolint:gosec // as above
-	_ = http.NewResponseController(w).Flush()
-	panic(http.ErrAbortHandler)
-}
-
-// response is the answer without a network.
-func (a *answer) response(r *http.Request) (*http.Response, error) {
-	var body io.Reader = bytes.NewReader(a.body)
-	if a.cut {
-		if len(a.body) == 0 {
-			return nil, io.ErrUnexpectedEOF
-		}
-		body = io.MultiReader(bytes.NewReader(a.body[:len(a.body)/2]), brokenReader{})
-	}
-	return &http.Response{
-		Status:        strconv.Itoa(a.status) + " " + http.StatusText(a.status),
-		StatusCode:    a.status,
-		Proto:         "HTTP/1.1",
-		ProtoMajor:    1,
-		ProtoMinor:    1,
-		Header:        a.header,
-		Body:          io.NopCloser(body),
-		ContentLength: int64(len(a.body)),
-		Request:       r,
-	}, nil
-}
-
-type brokenReader struct{}
-
-func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

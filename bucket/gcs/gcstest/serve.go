@@ -16,41 +16,12 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/rotatord/rotatord/internal/testserver"
 )
 
 // maxObject bounds what one put may store.
 const maxObject = 8 << 20
-
-// ServeHTTP implements http.Handler.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	got, err := s.serve(r)
-	if err != nil {
-		panic(http.ErrAbortHandler) // net/http closes the connection silently
-	}
-	got.writeTo(w)
-}
-
-// RoundTripper serves requests to whatever host without a network: for
-// testing/synctest bubbles, where no loopback is.
-func (s *Server) RoundTripper() http.RoundTripper { return roundTripper{s} }
-
-type roundTripper struct{ s *Server }
-
-func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
-	in := r.Clone(r.Context())
-	if in.Host == "" {
-		in.Host = r.URL.Host
-	}
-	if in.Body == nil {
-		in.Body = http.NoBody
-	}
-	defer func() { _ = in.Body.Close() }()
-	got, err := t.s.serve(in)
-	if err != nil {
-		return nil, err
-	}
-	return got.response(r)
-}
 
 // target is what a request is about.
 type target struct {
@@ -58,7 +29,7 @@ type target struct {
 }
 
 // serve answers one request. It fails only where the network would.
-func (s *Server) serve(r *http.Request) (*answer, error) {
+func (s *Server) serve(r *http.Request) (*testserver.Answer, error) {
 	to := targetOf(r)
 	of := storageSide
 	if to.op == "token" {
@@ -68,7 +39,7 @@ func (s *Server) serve(r *http.Request) (*answer, error) {
 	s.mu.Lock()
 	latency, hang := s.latency, s.fault[of] == Hang
 	s.mu.Unlock()
-	if err := wait(r, latency, hang); err != nil {
+	if err := testserver.Wait(r.Context(), latency, hang); err != nil {
 		return nil, err
 	}
 
@@ -99,23 +70,7 @@ func (s *Server) serve(r *http.Request) (*answer, error) {
 	}
 	a.finish(s.now(), len(s.requests)+1, of == storageSide && fault != Portal && fault != Firewall)
 	note.Status, note.Code = a.status, a.code
-	return a, nil
-}
-
-// wait passes the time that an answer takes.
-func wait(r *http.Request, latency time.Duration, hang bool) error {
-	if hang {
-		<-r.Context().Done()
-	}
-	if latency > 0 {
-		timer := time.NewTimer(latency)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-r.Context().Done():
-		}
-	}
-	return r.Context().Err()
+	return &testserver.Answer{Status: a.status, Header: a.header, Body: a.body, Cut: a.cut}, nil
 }
 
 // faulty is the answer of a side that answers everything alike; nil for one

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/rotatord/rotatord/internal/testserver"
 )
 
 // Permission is what an account may be allowed to do with a bucket's objects.
@@ -73,6 +75,10 @@ type Object struct {
 // Server is Google Cloud Storage in memory. Make one with NewServer. All its
 // methods are safe for concurrent use.
 type Server struct {
+	// Server serves it: over TCP between Start and Close, at URL, or in memory by
+	// RoundTripper. What is stored outlives a Close.
+	*testserver.Server
+
 	mu          sync.Mutex
 	accounts    map[string]*account
 	keys        map[string]Key // by id
@@ -87,9 +93,6 @@ type Server struct {
 	latency     time.Duration
 	fault       map[side]Fault
 	requests    []Request
-
-	// serving is set by Start.
-	serving *serving
 }
 
 type side int
@@ -117,7 +120,7 @@ type store struct {
 
 // NewServer makes a server without buckets and accounts.
 func NewServer() *Server {
-	return &Server{
+	s := &Server{
 		accounts: map[string]*account{},
 		keys:     map[string]Key{},
 		tokens:   map[string]grant{},
@@ -125,6 +128,17 @@ func NewServer() *Server {
 		buckets:  map[string]*store{},
 		fault:    map[side]Fault{},
 	}
+	s.Server = testserver.New("storage server", s.serve)
+	return s
+}
+
+// TokenURL is what a key's JSON names as token_uri while the server is
+// started; Google's own otherwise, which RoundTripper serves too.
+func (s *Server) TokenURL() string {
+	if u := s.URL(); u != "" {
+		return u + "/token"
+	}
+	return "https://oauth2.googleapis.com/token"
 }
 
 // CreateBucket makes an empty bucket, unless there is one of that name.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/internal/sigv4"
+	"github.com/rotatord/rotatord/internal/testserver"
 )
 
 // maxBody is more than any request may be.
@@ -23,28 +24,13 @@ type refusal struct {
 	message string
 }
 
-// answer is a response before it is written.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
-}
-
-func (a *answer) response(r *http.Request) *http.Response {
-	return &http.Response{
-		Status: fmt.Sprintf("%d %s", a.status, http.StatusText(a.status)), StatusCode: a.status,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: a.header, Body: io.NopCloser(bytes.NewReader(a.body)), ContentLength: int64(len(a.body)), Request: r,
-	}
-}
-
 // serve answers one request. It fails only where the network would.
-func (s *Server) serve(r *http.Request) (*answer, error) {
+func (s *Server) serve(r *http.Request) (*testserver.Answer, error) {
 	body, readErr := io.ReadAll(io.LimitReader(r.Body, maxBody))
 	s.mu.Lock()
 	latency, hang := s.trouble.latency, s.trouble.hang
 	s.mu.Unlock()
-	wait(r, latency, hang)
+	_ = testserver.Wait(r.Context(), latency, hang) // what has been given up is noted too
 
 	// One request at a time from here on, so that what is decided and what is
 	// done see the same state.
@@ -68,47 +54,31 @@ func (s *Server) serve(r *http.Request) (*answer, error) {
 		result, no = s.act(r, body, call, note.Service)
 	}
 	s.made++
-	a := &answer{status: http.StatusOK, header: http.Header{"X-Amzn-Requestid": {fmt.Sprintf("%08d-0000-4000-8000-000000000000", s.made)}}}
+	a := &testserver.Answer{Status: http.StatusOK, Header: http.Header{"X-Amzn-Requestid": {fmt.Sprintf("%08d-0000-4000-8000-000000000000", s.made)}}}
 	if no != nil {
-		a.status, note.Code = no.status, no.code
+		a.Status, note.Code = no.status, no.code
 	}
-	note.Status = a.status
+	note.Status = a.Status
 	if note.Service == "sts" {
-		a.xml(result, no)
+		writeXML(a, result, no)
 	} else {
-		a.json(result, no)
+		writeJSON(a, result, no)
 	}
 	if s.trouble.garble > 0 && no == nil {
 		s.trouble.garble--
-		a.body = append(bytes.TrimSuffix(a.body, []byte("}")), `, "VersionId": {`...)
+		a.Body = append(bytes.TrimSuffix(a.Body, []byte("}")), `, "VersionId": {`...)
 	}
 	return a, nil
 }
 
-func wait(r *http.Request, latency time.Duration, hang bool) {
-	if hang {
-		<-r.Context().Done()
-		return
-	}
-	if latency <= 0 {
-		return
-	}
-	timer := time.NewTimer(latency)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-r.Context().Done():
-	}
-}
-
-func (a *answer) json(result any, no *refusal) {
-	a.header.Set("Content-Type", "application/x-amz-json-1.1")
+func writeJSON(a *testserver.Answer, result any, no *refusal) {
+	a.Header.Set("Content-Type", "application/x-amz-json-1.1")
 	if no != nil {
 		fault := "Sender"
 		if no.status >= http.StatusInternalServerError {
 			fault = "Receiver"
 		}
-		a.header.Set("X-Amzn-Query-Error", no.code+";"+fault)
+		a.Header.Set("X-Amzn-Query-Error", no.code+";"+fault)
 		// Amazon writes the message with a capital for access denied, and small
 		// for most others; clients have to take both.
 		key := "message"
@@ -117,7 +87,7 @@ func (a *answer) json(result any, no *refusal) {
 		}
 		result = map[string]string{"__type": no.code, key: no.message}
 	}
-	a.body, _ = json.Marshal(result)
+	a.Body, _ = json.Marshal(result)
 }
 
 // request is what clients may send, all actions together.

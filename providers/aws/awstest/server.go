@@ -1,15 +1,11 @@
 package awstest
 
 import (
-	"context"
-	"errors"
-	"io"
-	"log"
-	"net"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/rotatord/rotatord/internal/testserver"
 )
 
 // Where secrets are made unless their ARN says otherwise.
@@ -73,6 +69,10 @@ type Request struct {
 // Server is the Secrets Manager. Make one with New. All its methods are safe
 // for concurrent use.
 type Server struct {
+	// Server serves it: over TCP between Start and Close, at URL, or in memory by
+	// RoundTripper. What is stored outlives a Close.
+	*testserver.Server
+
 	mu       sync.Mutex
 	keys     map[string]Key
 	roles    []Role
@@ -80,18 +80,12 @@ type Server struct {
 	made     int                // counts ids, keys and request ids
 	trouble  trouble
 	requests []Request
-	serving  *serving
-}
-
-type serving struct {
-	server *http.Server
-	url    string
-	done   chan struct{}
 }
 
 // New makes a server without secrets.
 func New(o Options) *Server {
 	s := &Server{keys: map[string]Key{}, secrets: map[string]*secret{}, roles: slices.Clone(o.Roles)}
+	s.Server = testserver.New("secrets manager", s.serve)
 	for _, k := range o.Keys {
 		s.AddKey(k)
 	}
@@ -134,91 +128,4 @@ func (s *Server) Count(action string) int {
 		}
 	}
 	return n
-}
-
-// Start listens on a free port of 127.0.0.1 until Close.
-func (s *Server) Start() error {
-	var lc net.ListenConfig
-	l, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	run := &serving{
-		server: &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)},
-		url:    "http://" + l.Addr().String(),
-		done:   make(chan struct{}),
-	}
-	s.mu.Lock()
-	if s.serving != nil {
-		s.mu.Unlock()
-		return errors.Join(errors.New("start secrets manager: it is running already"), l.Close())
-	}
-	s.serving = run
-	s.mu.Unlock()
-	go func() {
-		defer close(run.done)
-		_ = run.server.Serve(l) // ends with ErrServerClosed
-	}()
-	return nil
-}
-
-// URL is the endpoint to give to clients, of both services; empty unless
-// started.
-func (s *Server) URL() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.serving == nil {
-		return ""
-	}
-	return s.serving.url
-}
-
-// Close stops listening and closes all connections. What is stored stays, and
-// the server can be started again, on another port.
-func (s *Server) Close() {
-	s.mu.Lock()
-	run := s.serving
-	s.serving = nil
-	s.mu.Unlock()
-	if run == nil {
-		return
-	}
-	_ = run.server.Close()
-	<-run.done
-}
-
-// RoundTripper serves requests to whatever host without a network: for
-// testing/synctest bubbles, where no loopback is.
-func (s *Server) RoundTripper() http.RoundTripper { return roundTripper{s} }
-
-type roundTripper struct{ s *Server }
-
-func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
-	in := r.Clone(r.Context())
-	in.RequestURI = r.URL.RequestURI()
-	if in.Host == "" {
-		in.Host = r.URL.Host
-	}
-	if in.Body == nil {
-		in.Body = http.NoBody
-	}
-	defer func() { _ = in.Body.Close() }()
-	a, err := t.s.serve(in)
-	if err != nil {
-		return nil, err
-	}
-	return a.response(r), nil
-}
-
-// ServeHTTP implements http.Handler.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	a, err := s.serve(r)
-	if err != nil {
-		panic(http.ErrAbortHandler) // net/http closes the connection silently
-	}
-	for name, values := range a.header {
-		w.Header()[name] = values
-	}
-	w.WriteHeader(a.status)
-	_, _ = w.Write(a.body)
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/rotatord/rotatord/internal/testserver"
 )
 
 func formOf(body []byte) url.Values {
@@ -47,12 +49,12 @@ type stsError struct {
 	Message string   `xml:"Error>Message"`
 }
 
-func (a *answer) xml(result any, no *refusal) {
-	a.header.Set("Content-Type", "text/xml")
+func writeXML(a *testserver.Answer, result any, no *refusal) {
+	a.Header.Set("Content-Type", "text/xml")
 	if no != nil {
 		result = stsError{Type: "Sender", Code: no.code, Message: no.message}
 	}
-	a.body, _ = xml.Marshal(result)
+	a.Body, _ = xml.Marshal(result)
 }
 
 // sts answers AssumeRole, for callers that sign, and AssumeRoleWithWebIdentity,

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/rotatord/rotatord/internal/testserver"
 )
 
 // maxBody is more than any request may be.
@@ -24,23 +26,8 @@ type refusal struct {
 	message string
 }
 
-// answer is a response before it is written.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
-}
-
-func (a *answer) response(r *http.Request) *http.Response {
-	return &http.Response{
-		Status: fmt.Sprintf("%d %s", a.status, http.StatusText(a.status)), StatusCode: a.status,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: a.header, Body: io.NopCloser(bytes.NewReader(a.body)), ContentLength: int64(len(a.body)), Request: r,
-	}
-}
-
 // serve answers one request. It fails only where the network would.
-func (s *Server) serve(r *http.Request) (*answer, error) {
+func (s *Server) serve(r *http.Request) (*testserver.Answer, error) {
 	body, readErr := io.ReadAll(io.LimitReader(r.Body, maxBody))
 	host := r.Host
 	if h, _, err := net.SplitHostPort(host); err == nil {
@@ -53,7 +40,7 @@ func (s *Server) serve(r *http.Request) (*answer, error) {
 	s.mu.Lock()
 	latency, hang := s.part(part).latency, s.part(part).hang
 	s.mu.Unlock()
-	wait(r, latency, hang)
+	_ = testserver.Wait(r.Context(), latency, hang) // what has been given up is noted too
 
 	// One request at a time from here on, so that what is decided and what is
 	// done see the same state.
@@ -75,7 +62,7 @@ func (s *Server) serve(r *http.Request) (*answer, error) {
 	}
 	throttled := no != nil && no.status == http.StatusTooManyRequests
 	s.made++
-	a := &answer{status: http.StatusOK, header: http.Header{
+	a := &testserver.Answer{Status: http.StatusOK, Header: http.Header{
 		"Content-Type":    {"application/json; charset=utf-8"},
 		"X-Ms-Request-Id": {fmt.Sprintf("%08d-0000-4000-8000-000000000000", s.made)},
 	}}
@@ -86,20 +73,20 @@ func (s *Server) serve(r *http.Request) (*answer, error) {
 		result, no = s.data(r, host, body, no, a, &note)
 	}
 	if throttled && after > 0 {
-		a.header.Set("Retry-After", strconv.Itoa(after))
+		a.Header.Set("Retry-After", strconv.Itoa(after))
 	}
 	if no != nil {
-		a.status, note.Code = no.status, no.code
+		a.Status, note.Code = no.status, no.code
 		if no.inner != "" {
 			note.Code = no.inner
 		}
 		result = no.body(part)
 	}
-	note.Status = a.status
-	a.body, _ = json.Marshal(result)
+	note.Status = a.Status
+	a.Body, _ = json.Marshal(result)
 	if t.garble > 0 && no == nil && note.Action != "discovery" {
 		t.garble--
-		a.body = append(bytes.TrimSuffix(a.body, []byte("}")), `, "id": {`...)
+		a.Body = append(bytes.TrimSuffix(a.Body, []byte("}")), `, "id": {`...)
 	}
 	return a, nil
 }
@@ -117,25 +104,9 @@ func (no *refusal) body(p Part) any {
 	return map[string]any{"error": e}
 }
 
-func wait(r *http.Request, latency time.Duration, hang bool) {
-	if hang {
-		<-r.Context().Done()
-		return
-	}
-	if latency <= 0 {
-		return
-	}
-	timer := time.NewTimer(latency)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-r.Context().Done():
-	}
-}
-
 // data is Key Vault. Who asks is found out first, then whether the network may,
 // then whether the caller may, then what is there.
-func (s *Server) data(r *http.Request, host string, body []byte, no *refusal, a *answer, note *Request) (any, *refusal) {
+func (s *Server) data(r *http.Request, host string, body []byte, no *refusal, a *testserver.Answer, note *Request) (any, *refusal) {
 	path := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	if len(path) >= 2 && path[0] == "secrets" {
 		note.Secret, note.Action = path[1], "get"
@@ -156,7 +127,7 @@ func (s *Server) data(r *http.Request, host string, body []byte, no *refusal, a 
 	case no != nil:
 		return nil, no
 	case ok != nil:
-		a.header.Set("WWW-Authenticate", fmt.Sprintf(`Bearer authorization="https://%s/%s", resource="%s"`, Entra, s.options.Tenant, audienceOf(host)))
+		a.Header.Set("WWW-Authenticate", fmt.Sprintf(`Bearer authorization="https://%s/%s", resource="%s"`, Entra, s.options.Tenant, audienceOf(host)))
 		return nil, ok
 	}
 	if no := s.firewall.refusal(t); no != nil {

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/rotatord/rotatord/internal/testserver"
 )
 
 // What a Server has unless its Options say otherwise.
@@ -89,6 +91,7 @@ type Server struct {
 	foreign  int
 	requests []Request
 	serving  *serving
+	http     *testserver.Server // for all but listening, which takes two ports
 }
 
 type serving struct {
@@ -113,6 +116,7 @@ func New(o Options) *Server {
 		o.PageSize = 25
 	}
 	s := &Server{options: o, roots: newAuthority(o.Vaults), apps: map[string]App{}, tokens: map[string]token{}, vaults: map[string]map[string]*secret{}}
+	s.http = testserver.New("key vault", s.serve)
 	for _, v := range o.Vaults {
 		s.vaults[v] = map[string]*secret{}
 	}
@@ -268,34 +272,7 @@ func (s *Server) Close() {
 
 // RoundTripper serves requests without a network: for testing/synctest bubbles,
 // where no loopback is.
-func (s *Server) RoundTripper() http.RoundTripper { return roundTripper{s} }
-
-type roundTripper struct{ s *Server }
-
-func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
-	in := r.Clone(r.Context())
-	in.RequestURI = r.URL.RequestURI()
-	in.Host = r.URL.Host
-	if in.Body == nil {
-		in.Body = http.NoBody
-	}
-	defer func() { _ = in.Body.Close() }()
-	a, err := t.s.serve(in)
-	if err != nil {
-		return nil, err
-	}
-	return a.response(r), nil
-}
+func (s *Server) RoundTripper() http.RoundTripper { return s.http.RoundTripper() }
 
 // ServeHTTP implements http.Handler.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	a, err := s.serve(r)
-	if err != nil {
-		panic(http.ErrAbortHandler) // net/http closes the connection silently
-	}
-	for name, values := range a.header {
-		w.Header()[name] = values
-	}
-	w.WriteHeader(a.status)
-	_, _ = w.Write(a.body)
-}
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.http.ServeHTTP(w, r) }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/internal/sigv4"
+	"github.com/rotatord/rotatord/internal/testserver"
 )
 
 // maxBody is more than any request may be: ten entries share maxMessage.
@@ -29,23 +30,8 @@ func invalid(message string) *refusal {
 	return &refusal{http.StatusBadRequest, "com.amazonaws.sqs#InvalidParameterValueException", "InvalidParameterValue", message}
 }
 
-// answer is a response before it is written.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
-}
-
-func (a *answer) response(r *http.Request) *http.Response {
-	return &http.Response{
-		Status: fmt.Sprintf("%d %s", a.status, http.StatusText(a.status)), StatusCode: a.status,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: a.header, Body: io.NopCloser(bytes.NewReader(a.body)), ContentLength: int64(len(a.body)), Request: r,
-	}
-}
-
 // serve answers one request. It fails only where the network would.
-func (s *Server) serve(r *http.Request) (*answer, error) {
+func (s *Server) serve(r *http.Request) (*testserver.Answer, error) {
 	body, readErr := io.ReadAll(io.LimitReader(r.Body, maxBody))
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,12 +64,12 @@ func (s *Server) serve(r *http.Request) (*answer, error) {
 		return nil, syscall.ECONNRESET
 	}
 	a := s.answer(result, no)
-	note.Status = a.status
+	note.Status = a.Status
 	if no != nil {
 		_, note.Code, _ = strings.Cut(no.kind, "#")
 	} else if s.trouble.garble > 0 {
 		s.trouble.garble--
-		a.body = append(bytes.TrimSuffix(a.body, []byte("}")), `, "Oops": {`...)
+		a.Body = append(bytes.TrimSuffix(a.Body, []byte("}")), `, "Oops": {`...)
 	}
 	return a, nil
 }
@@ -117,9 +103,9 @@ func (s *Server) wait(r *http.Request, until time.Time, wake <-chan struct{}) {
 	}
 }
 
-func (s *Server) answer(result any, no *refusal) *answer {
+func (s *Server) answer(result any, no *refusal) *testserver.Answer {
 	s.made++
-	a := &answer{status: http.StatusOK, header: http.Header{
+	a := &testserver.Answer{Status: http.StatusOK, Header: http.Header{
 		"Content-Type":     {"application/x-amz-json-1.0"},
 		"X-Amzn-Requestid": {fmt.Sprintf("%08d-0000-4000-8000-000000000000", s.made)},
 	}}
@@ -128,11 +114,11 @@ func (s *Server) answer(result any, no *refusal) *answer {
 		if no.status >= http.StatusInternalServerError {
 			fault = "Receiver"
 		}
-		a.status = no.status
-		a.header.Set("X-Amzn-Query-Error", no.query+";"+fault)
+		a.Status = no.status
+		a.Header.Set("X-Amzn-Query-Error", no.query+";"+fault)
 		result = map[string]string{"__type": no.kind, "message": no.message}
 	}
-	a.body, _ = json.Marshal(result)
+	a.Body, _ = json.Marshal(result)
 	return a
 }
 

@@ -1,16 +1,12 @@
 package sqstest
 
 import (
-	"context"
-	"errors"
-	"io"
-	"log"
 	"math/rand/v2"
-	"net"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/rotatord/rotatord/internal/testserver"
 )
 
 // Where queues are, unless Options say otherwise.
@@ -54,6 +50,10 @@ type Request struct {
 // Server is the SQS. Make one with New. All its methods are safe for concurrent
 // use.
 type Server struct {
+	// Server serves it: over TCP between Start and Close, at URL, or in memory by
+	// RoundTripper. What is stored outlives a Close.
+	*testserver.Server
+
 	region, account string
 
 	mu       sync.Mutex
@@ -64,14 +64,6 @@ type Server struct {
 	order    *rand.Rand // nil for the order of arrival
 	wake     chan struct{}
 	requests []Request
-	serving  *serving
-}
-
-type serving struct {
-	server *http.Server
-	url    string
-	done   chan struct{}
-	stop   context.CancelFunc
 }
 
 // New makes a server without queues.
@@ -86,6 +78,7 @@ func New(o Options) *Server {
 	if s.account == "" {
 		s.account = DefaultAccount
 	}
+	s.Server = testserver.New("sqs", s.serve)
 	for _, k := range o.Keys {
 		s.AddKey(k)
 	}
@@ -125,95 +118,4 @@ func (s *Server) Count(action string) int {
 		}
 	}
 	return n
-}
-
-// Start listens on a free port of 127.0.0.1 until Close.
-func (s *Server) Start() error {
-	var lc net.ListenConfig
-	l, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	run := &serving{
-		server: &http.Server{
-			Handler: s, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0),
-			BaseContext: func(net.Listener) context.Context { return ctx },
-		},
-		url: "http://" + l.Addr().String(), done: make(chan struct{}), stop: stop,
-	}
-	s.mu.Lock()
-	if s.serving != nil {
-		s.mu.Unlock()
-		stop()
-		return errors.Join(errors.New("start sqs: it is running already"), l.Close())
-	}
-	s.serving = run
-	s.mu.Unlock()
-	go func() {
-		defer close(run.done)
-		_ = run.server.Serve(l) // ends with ErrServerClosed
-	}()
-	return nil
-}
-
-// URL is the endpoint to give to clients; empty unless started.
-func (s *Server) URL() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.serving == nil {
-		return ""
-	}
-	return s.serving.url
-}
-
-// Close stops listening and ends all requests. What is in the queues stays, and
-// the server can be started again, on another port.
-func (s *Server) Close() {
-	s.mu.Lock()
-	run := s.serving
-	s.serving = nil
-	s.mu.Unlock()
-	if run == nil {
-		return
-	}
-	run.stop()
-	_ = run.server.Close()
-	<-run.done
-}
-
-// RoundTripper serves requests to whatever host without a network: for
-// testing/synctest bubbles, where no loopback is.
-func (s *Server) RoundTripper() http.RoundTripper { return roundTripper{s} }
-
-type roundTripper struct{ s *Server }
-
-func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
-	in := r.Clone(r.Context())
-	in.RequestURI = r.URL.RequestURI()
-	if in.Host == "" {
-		in.Host = r.URL.Host
-	}
-	if in.Body == nil {
-		in.Body = http.NoBody
-	}
-	defer func() { _ = in.Body.Close() }()
-	a, err := t.s.serve(in)
-	if err != nil {
-		return nil, err
-	}
-	return a.response(r), nil
-}
-
-// ServeHTTP implements http.Handler.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	a, err := s.serve(r)
-	if err != nil {
-		panic(http.ErrAbortHandler) // net/http closes the connection silently
-	}
-	for name, values := range a.header {
-		w.Header()[name] = values
-	}
-	w.WriteHeader(a.status)
-	_, _ = w.Write(a.body)
 }

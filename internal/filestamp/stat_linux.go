@@ -1,12 +1,12 @@
-package file
+package filestamp
 
 import (
 	"io/fs"
 	"syscall"
 )
 
-// sysStamp gives device, inode and time of change.
-func sysStamp(info fs.FileInfo) (dev, ino uint64, change int64) {
+// identity gives device, inode and time of change.
+func identity(info fs.FileInfo) (dev, ino uint64, change int64) {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return 0, 0, 0
