@@ -1,8 +1,9 @@
 package config
 
 import (
-	"regexp"
 	"strconv"
+
+	"github.com/rotatord/rotatord/internal/shape"
 )
 
 // AWS is how secrets in AWS Secrets Manager are reached. Regions are not among
@@ -47,9 +48,9 @@ type AWSRole struct {
 // What STS takes (API reference of AssumeRole and of IAM's Role): an ARN of at
 // most 2048 characters, a name of at most 64, a path of visible ASCII.
 var (
-	awsAccount    = regexp.MustCompile(`^[0-9]{12}$`)
-	awsRole       = regexp.MustCompile(`^arn:aws(?:-[a-z]+)*:iam::([0-9]{12}):role/(?:[!-.0-~]+/)*[\w+=,.@-]{1,64}$`)
-	awsExternalID = regexp.MustCompile(`^[\w+=,.@:/-]+$`)
+	awsAccount    = shape.Of(`^[0-9]{12}$`, 12)
+	awsRole       = shape.Of(`^arn:aws(?:-[a-z]+)*:iam::([0-9]{12}):role/(?:[!-.0-~]+/)*([\w+=,.@-]+)$`, 0, 0, 64)
+	awsExternalID = shape.Of(`^[\w+=,.@:/-]+$`, 0)
 )
 
 func (c *checker) aws() {

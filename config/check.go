@@ -92,8 +92,10 @@ func (c *checker) listen() {
 	case !ok:
 		c.bad("admin", "listen", "not an address to listen on", `write "127.0.0.1:9464", ":9464" for all interfaces, or "" for none`)
 	case !loopback:
-		c.warn(c.at("admin", "listen"), "admin.listen", "other machines can reach this listener, which asks for no password",
-			"keep it behind a firewall or network policy, or listen on 127.0.0.1")
+		if !c.cfg.Admin.Guarded {
+			c.warn(c.at("admin", "listen"), "admin.listen", "other machines can reach this listener, which asks for no password",
+				"keep it behind a firewall or network policy and say guarded = true, or listen on 127.0.0.1")
+		}
 		if token != "" {
 			c.warn(c.at("admin", token), join("admin", token), "the token goes over the network without encryption",
 				"listen on 127.0.0.1 and put a proxy with TLS in front")

@@ -125,6 +125,9 @@ type Log struct {
 type Admin struct {
 	// Listen is host:port; empty switches the listener off.
 	Listen string `toml:"listen"`
+	// Guarded says that it is meant that others reach Listen, and that something
+	// before it, such as a NetworkPolicy, says who: that is not warned about.
+	Guarded bool `toml:"guarded"`
 	// TokenEnv names an environment variable that holds the token of those who
 	// may act through the listener. Without one and without TokenFile nobody may.
 	TokenEnv string `toml:"token_env"`

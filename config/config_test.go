@@ -123,7 +123,7 @@ name = "x"
 secret = "file:///x"
 account = "a"
 `)
-	want := `rotatord.toml:2:10: admin.listen: other machines can reach this listener, which asks for no password (keep it behind a firewall or network policy, or listen on 127.0.0.1)
+	want := `rotatord.toml:2:10: admin.listen: other machines can reach this listener, which asks for no password (keep it behind a firewall or network policy and say guarded = true, or listen on 127.0.0.1)
 rotatord.toml:4:17: engine.drain_timeout: is shorter than one PATCH may take; a stop can leave one without its answer (write at least "2m40s")
 rotatord.toml:7:11: account.api_key: the key stands in the configuration file (better is api_key_file, or api_key_env)
 rotatord.toml:8:12: account.base_url: goes over the network without encryption, and keys with it (write https://)

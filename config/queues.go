@@ -2,17 +2,18 @@ package config
 
 import (
 	"net/url"
-	"regexp"
 	"strings"
+
+	"github.com/rotatord/rotatord/internal/shape"
 )
 
 // Names as their clouds allow them.
 var (
-	subscriptionName = regexp.MustCompile(`^projects/[a-z0-9][a-z0-9.:-]{0,99}/subscriptions/[A-Za-z][A-Za-z0-9._~+%-]{2,254}$`)
-	topicName        = regexp.MustCompile(`^projects/[a-z0-9][a-z0-9.:-]{0,99}/topics/[A-Za-z][A-Za-z0-9._~+%-]{2,254}$`)
-	storageQueueName = regexp.MustCompile(`^[a-z0-9](?:-?[a-z0-9]){2,62}$`)
-	busEntity        = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,258}[A-Za-z0-9._-])?$`)
-	busSubscription  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$`)
+	subscriptionName = shape.Of(`^projects/([a-z0-9][a-z0-9.:-]*)/subscriptions/([A-Za-z][A-Za-z0-9._~+%-]{2,})$`, 0, 100, 255)
+	topicName        = shape.Of(`^projects/([a-z0-9][a-z0-9.:-]*)/topics/([A-Za-z][A-Za-z0-9._~+%-]{2,})$`, 0, 100, 255)
+	storageQueueName = shape.Of(`^[a-z0-9](?:-?[a-z0-9]){2,}$`, 63)
+	busEntity        = shape.Of(`^[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9._-])?$`, 260)
+	busSubscription  = shape.Of(`^[A-Za-z0-9][A-Za-z0-9._-]*$`, 50)
 )
 
 func (c *checker) sqs(table string, s *SQSSource) {

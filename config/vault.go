@@ -1,9 +1,10 @@
 package config
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/rotatord/rotatord/internal/shape"
 )
 
 // Ways for rotatord to show Vault who it is.
@@ -54,8 +55,8 @@ func (v Vault) OrEnvironment(env func(string) string) Vault {
 }
 
 var (
-	vaultNamespace = regexp.MustCompile(`^[^/\s][^\s]*$`)
-	vaultMount     = regexp.MustCompile(`^[^/\s]([^\s]*[^/\s])?$`)
+	vaultNamespace = shape.Of(`^[^/\s][^\s]*$`, 0)
+	vaultMount     = shape.Of(`^[^/\s]([^\s]*[^/\s])?$`, 0)
 )
 
 func (c *checker) vault() {

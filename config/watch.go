@@ -2,13 +2,13 @@ package config
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/internal/shape"
 )
 
 // What holds between two rotations: the object that preflight writes, the
@@ -18,7 +18,7 @@ import (
 // idPlace is where the destination's id goes in preflight_object.
 const idPlace = "{id}"
 
-var preflightName = regexp.MustCompile(`^[A-Za-z0-9._/-]*\{id\}[A-Za-z0-9._/-]*$`)
+var preflightName = shape.Of(`^[A-Za-z0-9._/-]*\{id\}[A-Za-z0-9._/-]*$`, 0)
 
 // preflightObject tells whether s makes a name of its own for every
 // destination. With a prefix of 512 bytes and an id of 200 it still is shorter
@@ -144,7 +144,7 @@ func (c *checker) intervals(table string, a *Account) {
 // markName is what all clouds take for what a version is marked with: a
 // staging label of AWS, an annotation of Google, the name of a tag of Azure, a
 // key of Vault's custom metadata.
-var markName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,61}[a-z0-9]$`)
+var markName = shape.Of(`^[a-z][a-z0-9-]*[a-z0-9]$`, 63)
 
 // stages are the labels by which AWS itself tells versions apart. Moving one of
 // them would rotate the secret.

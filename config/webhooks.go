@@ -1,10 +1,11 @@
 package config
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/rotatord/rotatord/internal/shape"
 )
 
 // Webhooks is the HTTP listener of the sources that are called.
@@ -24,10 +25,10 @@ type Webhooks struct {
 
 var (
 	// webhookPath is what needs no escaping and means itself.
-	webhookPath = regexp.MustCompile(`^(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$`)
-	guid        = regexp.MustCompile(`^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-	snsTopic    = regexp.MustCompile(`^arn:aws(?:-[a-z]+)*:sns:[a-z]{2,}(?:-[a-z0-9]+)+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
-	email       = regexp.MustCompile(`^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+$`)
+	webhookPath = shape.Of(`^(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$`, 0)
+	guid        = shape.Of(`^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`, 36)
+	snsTopic    = shape.Of(`^arn:aws(?:-[a-z]+)*:sns:[a-z]{2,}(?:-[a-z0-9]+)+:[0-9]{12}:([A-Za-z0-9_-]+)$`, 0, 256)
+	email       = shape.Of(`^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+$`, 0)
 )
 
 // webhooks checks the listener and the sources that it serves.

@@ -15,9 +15,14 @@ import (
 // when it is not true any more. Nothing is decided by it: [Engine.Gate] finds
 // everything out anew. It is what people, metrics and announcements go by.
 
-// receiptsEvery is how often all secrets are gone through; a look that ends asks
-// for it too.
-const receiptsEvery = 30 * time.Second
+// receiptsEvery is how often all secrets are gone through when nothing asks for
+// it before: the end of a look does, and so does the time at which a receipt
+// opens or a mark is due again.
+const receiptsEvery = 5 * time.Minute
+
+// receiptsAtOnce keeps a time that has come, and is not dealt with yet, from
+// being looked at all the time.
+const receiptsAtOnce = 30 * time.Second
 
 // markWithin bounds one write to the secret manager.
 const markWithin = 30 * time.Second
@@ -44,26 +49,30 @@ func (e *Engine) receiptsDue() {
 
 // watchReceipts keeps the receipts until ctx ends.
 func (e *Engine) watchReceipts(ctx context.Context) {
-	tick := time.NewTicker(receiptsEvery)
-	defer tick.Stop()
 	for {
-		if err := e.keepReceipts(ctx); err != nil && ctx.Err() == nil {
+		due, err := e.keepReceipts(ctx)
+		if err != nil && ctx.Err() == nil {
 			e.log.ErrorContext(ctx, "receipts not kept", "error", err)
 		}
+		timer := time.NewTimer(due)
 		select {
 		case <-e.receipts.wake:
-		case <-tick.C:
+		case <-timer.C:
 		case <-ctx.Done():
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
 			return
 		}
 	}
 }
 
-// keepReceipts goes through all secrets once.
-func (e *Engine) keepReceipts(ctx context.Context) error {
+// keepReceipts goes through all secrets once, and says after what time to do so
+// again.
+func (e *Engine) keepReceipts(ctx context.Context) (time.Duration, error) {
 	known, err := e.store.Receipts(ctx)
 	if err != nil {
-		return err
+		return receiptsAtOnce, err
 	}
 	old := map[credential.Secret]store.Receipt{}
 	for _, r := range known {
@@ -72,8 +81,9 @@ func (e *Engine) keepReceipts(ctx context.Context) error {
 	records, err := e.store.List(ctx)
 	var unreadable *store.FactsError
 	if err != nil && !errors.As(err, &unreadable) {
-		return err
+		return receiptsAtOnce, err
 	}
+	due := receiptsEvery
 	bySecret := map[credential.Secret][]store.Record{}
 	for _, r := range records {
 		if d, ok := e.destinations[r.Destination]; ok {
@@ -84,11 +94,26 @@ func (e *Engine) keepReceipts(ctx context.Context) error {
 		if len(rs) < e.uses(secret) {
 			continue // a record can't be read; its own look says so
 		}
-		if err := e.keepReceipt(ctx, secret, old[secret], rs); err != nil {
-			return err
+		next, err := e.keepReceipt(ctx, secret, old[secret], rs)
+		if err != nil {
+			return receiptsAtOnce, err
 		}
+		due = min(due, e.receiptDue(next))
 	}
-	return nil
+	return due, nil
+}
+
+// receiptDue is after what time a receipt may have become something else by
+// itself.
+func (e *Engine) receiptDue(r store.Receipt) time.Duration {
+	due := receiptsEvery
+	if r.Version != "" && r.Withdrawn.IsZero() && r.Safe.IsZero() {
+		due = max(time.Until(r.Opens), receiptsAtOnce)
+	}
+	if t := e.receipts.tries[r.Secret]; t != nil && t.failures > 0 {
+		due = min(due, max(time.Until(t.next), receiptsAtOnce))
+	}
+	return due
 }
 
 // uses counts the destinations of a secret.
@@ -103,7 +128,7 @@ func (e *Engine) uses(secret credential.Secret) int {
 }
 
 // keepReceipt takes one secret as far as it goes now.
-func (e *Engine) keepReceipt(ctx context.Context, secret credential.Secret, old store.Receipt, rs []store.Record) error {
+func (e *Engine) keepReceipt(ctx context.Context, secret credential.Secret, old store.Receipt, rs []store.Record) (store.Receipt, error) {
 	next := Receipt(old, secret, rs, time.Now(), e.grace)
 	if next.Safe.IsZero() && next.Version != "" && next.Withdrawn.IsZero() && !time.Now().Before(next.Opens) {
 		if e.stillCurrent(ctx, secret, next.Version, rs) {
@@ -112,11 +137,11 @@ func (e *Engine) keepReceipt(ctx context.Context, secret credential.Secret, old 
 	}
 	if next != old {
 		if err := e.store.SaveReceipt(ctx, next); err != nil {
-			return err
+			return next, err
 		}
 		e.tellReceipt(ctx, next)
 	}
-	return e.writeBack(ctx, next)
+	return next, e.writeBack(ctx, next)
 }
 
 // stillCurrent tells whether the source calls the version current, and asks it

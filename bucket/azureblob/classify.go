@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"encoding/xml"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/rotatord/rotatord/bucket"
+	"github.com/rotatord/rotatord/internal/shape"
 )
 
 // fault is what a server said against a request.
@@ -40,7 +40,7 @@ func faultOf(a answer) fault {
 }
 
 // codeText is what an error code looks like.
-var codeText = regexp.MustCompile(`^[A-Z][A-Za-z]{2,59}$`)
+var codeText = shape.Of(`^[A-Z][A-Za-z]{2,}$`, 60)
 
 // verdict is what an answer means.
 type verdict struct {
@@ -238,7 +238,7 @@ func (c *container) unauthorized(a answer, f fault) verdict {
 
 // frame is what Azure says of a token, or of the key that signed it, outside
 // its time.
-var frame = regexp.MustCompile(`(?i)start \[([^\[\]]{8,40})\] - (?:key )?expiry \[([^\[\]]{8,40})\] - current \[([^\[\]]{8,40})\]`)
+var frame = shape.Of(`(?i)start \[([^\[\]]{8,})\] - (?:key )?expiry \[([^\[\]]{8,})\] - current \[([^\[\]]{8,})\]`, 0, 40, 40, 40)
 
 // frameOf says on which side of its time a token is, from the detail of an
 // AuthenticationFailed; empty where it does not speak of time.

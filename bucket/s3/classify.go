@@ -2,22 +2,19 @@ package s3
 
 import (
 	"context"
-	"errors"
+	"encoding/xml"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
-	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
-
 	"github.com/rotatord/rotatord/bucket"
+	"github.com/rotatord/rotatord/internal/shape"
 )
 
 const codeInvalidRange = "InvalidRange"
 
-// answer is what a server said against a request.
-type answer struct {
+// refused is an answer that is no success, as far as it is of use.
+type refused struct {
 	status  int
 	code    string // from the error's XML; empty when there was none
 	message string // never shown as it is
@@ -25,25 +22,28 @@ type answer struct {
 	date    time.Time
 }
 
-// answered takes an SDK error apart. Status is 0 when there was no answer.
-func answered(err error) answer {
-	var a answer
-	var resp *smithyhttp.ResponseError
-	if errors.As(err, &resp) && resp.Response != nil && resp.Response.Response != nil {
-		a.status = resp.Response.StatusCode
-		a.region = resp.Response.Header.Get("X-Amz-Bucket-Region")
-		if at, err := http.ParseTime(resp.Response.Header.Get("Date")); err == nil {
-			a.date = at
-		}
+// refusalOf takes an answer apart.
+func refusalOf(got reply) refused {
+	a := refused{status: got.status, date: got.date, region: got.header.Get("X-Amz-Bucket-Region")}
+	var body struct {
+		XMLName xml.Name
+		Code    string
+		Message string
+		Region  string
+		// Inner is where some stores put it: <ErrorResponse><Error>.
+		Inner *struct{ Code, Message string } `xml:"Error"`
 	}
-	var api smithy.APIError
-	if errors.As(err, &api) {
-		a.code, a.message = api.ErrorCode(), api.ErrorMessage()
-		// For a body without an error in it the SDK makes a code of the status
-		// line, "Forbidden", which no S3 server has said.
-		if a.message == http.StatusText(a.status) && a.code == strings.ReplaceAll(a.message, " ", "") {
-			a.code, a.message = "", ""
+	if err := xml.Unmarshal(got.body, &body); err != nil {
+		return a
+	}
+	switch {
+	case body.XMLName.Local == "Error":
+		a.code, a.message = strings.TrimSpace(body.Code), body.Message
+		if a.region == "" {
+			a.region = body.Region
 		}
+	case body.Inner != nil:
+		a.code, a.message = strings.TrimSpace(body.Inner.Code), body.Inner.Message
 	}
 	return a
 }
@@ -123,22 +123,20 @@ func verdictOfStatus(status int, coded bool) verdict {
 	return verdict{bucket.KindUnknown, ""}
 }
 
-// classify makes the error of a call. It is never nil.
-func (b *s3Bucket) classify(ctx context.Context, op bucket.Op, err error) *bucket.Error {
-	a := answered(err)
+// unresolved is said of an endpoint whose name does not resolve.
+const unresolved = "its name does not resolve; check the endpoint, the region and DNS"
+
+// silence makes the error of a request whose answer did not come, or not to its
+// end.
+func (b *s3Bucket) silence(ctx context.Context, op bucket.Op, err error) *bucket.Error {
+	why, cause := bucket.Silence(ctx, err, unresolved)
+	return &bucket.Error{Op: op, Kind: bucket.KindUnreachable, Message: b.where.host + ": " + why, Err: cause}
+}
+
+// refusal makes the error of a call that was answered.
+func (b *s3Bucket) refusal(op bucket.Op, got reply) *bucket.Error {
+	a := refusalOf(got)
 	e := &bucket.Error{Op: op, Status: a.status, Code: b.safeCode(a.code), ServerTime: a.date}
-	if a.status == 0 || a.status < 300 {
-		e.Kind = bucket.KindUnreachable
-		why, cause := bucket.Silence(ctx, err, unresolved)
-		e.Message, e.Err = b.host+": "+why, cause
-		if a.status != 0 && cause == nil {
-			e.Kind, e.Message = bucket.KindUnknown, "the answer can't be understood; check the endpoint"
-		}
-		if cause == nil && a.status == 0 && unsendable(err) {
-			e.Kind, e.Message = bucket.KindConfig, "no request can be made for this bucket; check its name, its region and its endpoint"
-		}
-		return e
-	}
 	v, known := verdictOf(a.code)
 	if !known {
 		v, known = verdictOfText(a)
@@ -162,17 +160,9 @@ func (b *s3Bucket) classify(ctx context.Context, op bucket.Op, err error) *bucke
 	return e
 }
 
-// unsendable tells an error from before anything was sent: the SDK refused the
-// location or the request.
-func unsendable(err error) bool {
-	var sent *smithyhttp.RequestSendError
-	var canceled *smithy.CanceledError
-	return !errors.As(err, &sent) && !errors.As(err, &canceled)
-}
-
 // verdictOfText judges codes that mean different things, by what the server
 // wrote beside them.
-func verdictOfText(a answer) (verdict, bool) {
+func verdictOfText(a refused) (verdict, bool) {
 	if a.code == "AuthorizationHeaderMalformed" {
 		if a.region != "" || strings.Contains(a.message, "region") {
 			return verdict{bucket.KindWrongRegion, ""}, true
@@ -192,10 +182,10 @@ func verdictOfText(a answer) (verdict, bool) {
 // Patterns of what may be repeated of a server's message. All are short and
 // of a form that no key or signature has.
 var (
-	codeText   = regexp.MustCompile(`^[A-Z][A-Za-z.]{1,49}$`)
-	regionText = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]{2,16}){1,3}-[0-9]{1,2}$`)
-	regionHint = regexp.MustCompile(`expecting '([a-z0-9-]{1,40})'`)
-	actionText = regexp.MustCompile(`not authorized to perform: ((?:s3|kms):[A-Za-z]{1,40})\b`)
+	codeText   = shape.Of(`^[A-Z][A-Za-z.]+$`, 50)
+	regionText = shape.Of(`^[a-z]+(-[a-z]+){1,3}-[0-9]+$`, 32)
+	regionHint = shape.Of(`expecting '([a-z0-9-]+)'`, 0, 40)
+	actionText = shape.Of(`not authorized to perform: ((?:s3|kms):[A-Za-z]+)\b`, 0, 44)
 )
 
 // safeCode gives the code when it looks like one and holds nothing of the
@@ -204,7 +194,7 @@ func (b *s3Bucket) safeCode(code string) string {
 	if !codeText.MatchString(code) {
 		return ""
 	}
-	for _, s := range b.secrets {
+	for _, s := range []string{b.keys.AccessKeyID, b.keys.SecretAccessKey} {
 		if strings.Contains(code, s) {
 			return ""
 		}
@@ -213,7 +203,7 @@ func (b *s3Bucket) safeCode(code string) string {
 }
 
 // wrongRegion says where the bucket lives if the server said so.
-func (b *s3Bucket) wrongRegion(a answer) string {
+func (b *s3Bucket) wrongRegion(a refused) string {
 	region := a.region
 	if m := regionHint.FindStringSubmatch(a.message); region == "" && m != nil {
 		region = m[1]

@@ -1,106 +1,76 @@
 package s3
 
 import (
-	"bytes"
 	"context"
 	"crypto/md5" //nolint:gosec // Content-MD5 is what S3 asks for; nothing is secured by it
 	"encoding/base64"
-	"io"
+	"errors"
+	"net/http"
 	"strconv"
 	"strings"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/rotatord/rotatord/bucket"
 )
 
-// Put implements bucket.Bucket.
+// Put implements bucket.Bucket. It sends Content-MD5, which every store knows and
+// a bucket with object lock asks for; the newer checksums of Amazon's are refused
+// by several others.
 func (b *s3Bucket) Put(ctx context.Context, key string, body []byte) error {
-	call, cancel := context.WithTimeout(ctx, b.timeout)
-	defer cancel()
 	sum := md5.Sum(body) //nolint:gosec // see the import
-	in := &s3.PutObjectInput{
-		Bucket:        aws.String(b.at.Bucket),
-		Key:           aws.String(key),
-		Body:          bytes.NewReader(body),
-		ContentLength: aws.Int64(int64(len(body))),
-		ContentMD5:    aws.String(base64.StdEncoding.EncodeToString(sum[:])),
-		ContentType:   aws.String("text/plain; charset=utf-8"),
+	h := http.Header{
+		"Content-Md5":  {base64.StdEncoding.EncodeToString(sum[:])},
+		"Content-Type": {"text/plain; charset=utf-8"},
 	}
 	if b.at.ExplicitSSE {
-		in.ServerSideEncryption = types.ServerSideEncryptionAes256
+		h.Set("X-Amz-Server-Side-Encryption", "AES256")
 	}
-	if _, err := b.client.PutObject(call, in); err != nil {
-		return b.classify(ctx, bucket.OpPut, err)
-	}
-	return nil
+	_, err := b.ask(ctx, request{op: bucket.OpPut, method: http.MethodPut, key: key, header: h, body: body})
+	return err
 }
 
 // Get implements bucket.Bucket.
 func (b *s3Bucket) Get(ctx context.Context, key string) (bucket.Object, error) {
-	call, cancel := context.WithTimeout(ctx, b.timeout)
-	defer cancel()
-	in := &s3.GetObjectInput{
-		Bucket: aws.String(b.at.Bucket),
-		Key:    aws.String(key),
-		Range:  aws.String("bytes=0-" + strconv.Itoa(bucket.MaxBody-1)),
-	}
-	out, err := b.client.GetObject(call, in)
-	if err != nil && answered(err).code == codeInvalidRange {
+	q := request{op: bucket.OpGet, method: http.MethodGet, key: key, limit: bucket.MaxBody,
+		header: http.Header{"Range": {"bytes=0-" + strconv.Itoa(bucket.MaxBody-1)}}}
+	got, err := b.ask(ctx, q)
+	if e, ok := errors.AsType[*bucket.Error](err); ok && e.Code == codeInvalidRange {
 		// An empty object has no first byte, so that no range of it can be
 		// given. That answer tells neither age nor size: ask for the whole of it,
-		// of which no more than MaxBody is read below.
-		in.Range = nil
-		out, err = b.client.GetObject(call, in)
+		// of which no more than MaxBody is read.
+		q.header = nil
+		got, err = b.ask(ctx, q)
 	}
 	if err != nil {
-		return bucket.Object{}, b.classify(ctx, bucket.OpGet, err)
+		return bucket.Object{}, err
 	}
-	defer func() { _ = out.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(out.Body, bucket.MaxBody))
-	if err != nil {
-		return bucket.Object{}, b.classify(ctx, bucket.OpGet, err)
-	}
-	o := bucket.Object{
-		Key:          key,
-		Body:         body,
-		Size:         sizeOf(out.ContentRange, out.ContentLength, len(body)),
-		LastModified: aws.ToTime(out.LastModified),
-	}
-	if at, ok := awsmiddleware.GetServerTime(out.ResultMetadata); ok {
-		o.ServerTime = at
+	o := bucket.Object{Key: key, Body: got.body, Size: sizeOf(got), ServerTime: got.date}
+	if at, err := http.ParseTime(got.header.Get("Last-Modified")); err == nil {
+		o.LastModified = at
 	}
 	return o, nil
 }
 
 // sizeOf takes the size of the whole object from the answer to a ranged GET:
 // "bytes 0-1023/5000". A server that ignores ranges sends all, and its length.
-func sizeOf(contentRange *string, length *int64, read int) int64 {
-	if _, total, ok := strings.Cut(aws.ToString(contentRange), "/"); ok {
+func sizeOf(got reply) int64 {
+	if _, total, ok := strings.Cut(got.header.Get("Content-Range"), "/"); ok {
 		if n, err := strconv.ParseInt(total, 10, 64); err == nil && n >= 0 {
 			return n
 		}
 	}
-	return max(aws.ToInt64(length), int64(read))
+	n, _ := strconv.ParseInt(got.header.Get("Content-Length"), 10, 64)
+	return max(n, int64(len(got.body)))
 }
 
 // Delete implements bucket.Bucket.
 func (b *s3Bucket) Delete(ctx context.Context, key string) error {
-	call, cancel := context.WithTimeout(ctx, b.timeout)
-	defer cancel()
-	_, err := b.client.DeleteObject(call, &s3.DeleteObjectInput{
-		Bucket: aws.String(b.at.Bucket),
-		Key:    aws.String(key),
-	})
-	if err == nil {
-		return nil
+	_, err := b.ask(ctx, request{op: bucket.OpDelete, method: http.MethodDelete, key: key})
+	e, ok := errors.AsType[*bucket.Error](err)
+	if !ok {
+		return err
 	}
 	// Amazon answers 204 whether the object was there or not; some others say
 	// that it was not.
-	e := b.classify(ctx, bucket.OpDelete, err)
 	switch e.Kind {
 	case bucket.KindNotFound:
 		return nil

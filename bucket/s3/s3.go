@@ -2,14 +2,17 @@
 // oracle_cloud_storage through its compatibility endpoint, and s3_compatible
 // for all others.
 //
-// The AWS SDK does the signing and the XML; nearly everything else that it
-// offers is switched off here, because this package is asked a narrower
-// question than a program that stores files. It is asked whether this one
-// credential may do this one thing now. So there is exactly one attempt, with
-// the credential that was handed over and no other: no environment, no shared
-// files, no instance metadata. Redirects and other regions are reported, never
-// followed, as Planet would not reach the bucket there either. The SDK neither
-// logs nor corrects our clock behind our back.
+// Requests are made here, and signed by the AWS SDK's own signer. Its S3 client
+// is left out: of more than a hundred operations four are needed, nearly
+// everything that it does beyond them would have to be switched off, and it is a
+// tenth of a binary that is to sit quietly in a corner. For this package is
+// asked a narrower question than a program that stores files. It is asked
+// whether this one credential may do this one thing now. So there is exactly one
+// attempt, with the credential that was handed over and no other: no
+// environment, no shared files, no instance metadata. Redirects and other
+// regions are reported, never followed, as Planet would not reach the bucket
+// there either. Where requests go is held by a test to where that client would
+// send them.
 //
 // What an S3 server says in an error is useful and dangerous: it may quote the
 // key id, the string that was signed or a URL. An error of this package is
@@ -17,7 +20,7 @@
 // from the server's own text only what matches a closed pattern (a region, an
 // action, the sort of policy that denies) finds its way out.
 //
-// The SDK wants the credential as strings, so each open Bucket holds copies
+// The signer wants the credential as strings, so each open Bucket holds copies
 // that can't be cleared; they go when the Bucket does. Open one for a task and
 // drop it.
 package s3
@@ -28,9 +31,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go/logging"
 
 	"github.com/rotatord/rotatord/bucket"
 	"github.com/rotatord/rotatord/credential"
@@ -78,12 +78,11 @@ func defaultTransport() http.RoundTripper {
 
 // s3Bucket is one bucket reached with one credential.
 type s3Bucket struct {
-	client  *s3.Client
+	http    *http.Client
 	at      bucket.Location
-	host    string // for messages
+	where   place
+	keys    aws.Credentials
 	timeout time.Duration
-	// secrets are what no message may hold, should a server echo them.
-	secrets [2]string
 }
 
 var (
@@ -100,39 +99,12 @@ func open(o Options, at bucket.Location, with credential.Parameters) (bucket.Buc
 	if err != nil {
 		return nil, err
 	}
-	options := s3.Options{
-		Region:       where.region,
-		UsePathStyle: where.pathStyle,
-		Credentials:  credentials.NewStaticCredentialsProvider(keys.id, keys.secret, ""),
-		HTTPClient:   newClient(o.Transport),
-		AppID:        "rotatord",
-
-		Retryer:      aws.NopRetryer{},
-		Logger:       logging.Nop{},
-		DefaultsMode: aws.DefaultsModeStandard,
-
-		// The SDK's own default is a CRC32 trailer, which several S3-compatible
-		// stores refuse. Put sends Content-MD5 instead: every store knows it, and
-		// it is what a bucket with object lock asks for.
-		RequestChecksumCalculation:                aws.RequestChecksumCalculationWhenRequired,
-		ResponseChecksumValidation:                aws.ResponseChecksumValidationWhenRequired,
-		DisableLogOutputChecksumValidationSkipped: true,
-
-		DisableClockSkewCorrection:     true,
-		DisableMultiRegionAccessPoints: true,
-		// A directory bucket would otherwise cost a CreateSession first, a
-		// permission that nobody was asked for.
-		DisableS3ExpressSessionAuth: aws.Bool(true),
-	}
-	if where.endpoint != "" {
-		options.BaseEndpoint = aws.String(where.endpoint)
-	}
 	return &s3Bucket{
-		client:  s3.New(options),
+		http:    newClient(o.Transport),
 		at:      at,
-		host:    where.host,
+		where:   where,
+		keys:    aws.Credentials{AccessKeyID: keys.id, SecretAccessKey: keys.secret},
 		timeout: o.Timeout,
-		secrets: [2]string{keys.id, keys.secret},
 	}, nil
 }
 

@@ -2,9 +2,10 @@ package s3
 
 import (
 	"context"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"encoding/xml"
+	"net/http"
+	"net/url"
+	"strconv"
 
 	"github.com/rotatord/rotatord/bucket"
 )
@@ -20,25 +21,23 @@ const (
 // of all keys that begin with this one it comes first. The permission is
 // s3:ListBucketVersions, which is another than the one to list objects.
 func (b *s3Bucket) Versions(ctx context.Context, key string) (int, error) {
-	call, cancel := context.WithTimeout(ctx, b.timeout)
-	defer cancel()
-	out, err := b.client.ListObjectVersions(call, &s3.ListObjectVersionsInput{
-		Bucket:  aws.String(b.at.Bucket),
-		Prefix:  aws.String(key),
-		MaxKeys: aws.Int32(versionsPage),
-	})
+	got, err := b.ask(ctx, request{op: bucket.OpList, method: http.MethodGet, limit: maxVersions,
+		query: url.Values{"versions": {""}, "prefix": {key}, "max-keys": {strconv.Itoa(versionsPage)}}})
 	if err != nil {
-		return 0, b.classify(ctx, bucket.OpList, err)
+		return 0, err
 	}
-	if out.Name == nil {
-		// The SDK reads any XML as a list, a portal's page or one that has nothing
-		// in it. Each of S3's names its bucket.
+	var list struct {
+		Name     string
+		Versions []struct{ Key string } `xml:"Version"` // marks of a deletion are told apart from these
+	}
+	// Each of S3's lists names its bucket; a portal's page does not.
+	if err := xml.Unmarshal(got.body, &list); err != nil || list.Name == "" {
 		return 0, &bucket.Error{Op: bucket.OpList, Kind: bucket.KindUnknown,
 			Message: "the answer is no list of versions; check the endpoint, and proxies on the way"}
 	}
 	n := 0
-	for _, v := range out.Versions { // marks of a deletion are told apart from these
-		if aws.ToString(v.Key) == key {
+	for _, v := range list.Versions {
+		if v.Key == key {
 			n++
 		}
 	}

@@ -14,6 +14,9 @@ const (
 	// restAfter is when the work of a start is over, connections that nobody uses
 	// any more included.
 	restAfter = 95 * time.Second
+	// restEvery is how often what a rotation or a visitor has brought in is given
+	// back: some ten milliseconds of work.
+	restEvery = time.Hour
 )
 
 // spareMemory has the service take little memory while it has little to do,
@@ -30,10 +33,15 @@ func spareMemory(ctx context.Context, env func(string) string, ready <-chan stru
 		}
 		timer := time.NewTimer(restAfter)
 		defer timer.Stop()
-		select {
-		case <-timer.C:
-			debug.FreeOSMemory()
-		case <-ctx.Done():
+		for {
+			select {
+			case <-timer.C:
+				debug.FreeOSMemory()
+				forgetBinary()
+				timer.Reset(restEvery)
+			case <-ctx.Done():
+				return
+			}
 		}
 	}()
 }

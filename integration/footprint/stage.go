@@ -258,6 +258,6 @@ secret_file = %q
 }
 
 func (s *stage) environment() []string {
-	return append(os.Environ(), "AWS_ACCESS_KEY_ID="+amazonKey, "AWS_SECRET_ACCESS_KEY="+amazonSecret, "AWS_EC2_METADATA_DISABLED=true",
+	return append(os.Environ(), "AWS_CA_BUNDLE=", "AWS_ACCESS_KEY_ID="+amazonKey, "AWS_SECRET_ACCESS_KEY="+amazonSecret, "AWS_EC2_METADATA_DISABLED=true",
 		"VAULT_TOKEN=root", "PUBSUB_EMULATOR_HOST="+s.pubsub)
 }

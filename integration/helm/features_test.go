@@ -15,7 +15,7 @@ func TestConfiguration(t *testing.T) {
 		t.Parallel()
 		o := render(t, "admin: {port: 9000}")
 		want := "[[destination]]\nname = \"my-s3-destination-CKxV9io\"\nsecret = \"file:///run/secrets/planet-s3\"\n\n" +
-			"# From the chart: the pod's own address, for the kubelet's probes and Prometheus.\n[admin]\nlisten = \":9000\"\n"
+			"# From the chart: the pod's own address, for the kubelet's probes and Prometheus.\n[admin]\nlisten = \":9000\"\nguarded = true # by the NetworkPolicy\n"
 		if diff := cmp.Diff(want, strings.TrimRight(o.ConfigMaps["release-rotatord-config"].Data["rotatord.toml"], "\n")+"\n"); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
@@ -30,6 +30,12 @@ func TestConfiguration(t *testing.T) {
 			if m.SubPath != "" {
 				t.Errorf("%s is mounted by a subPath, which is never updated", m.Name)
 			}
+		}
+	})
+	t.Run("nothing guards it without the NetworkPolicy", func(t *testing.T) {
+		t.Parallel()
+		if text := render(t, "networkPolicy: {enabled: false}").ConfigMaps["release-rotatord-config"].Data["rotatord.toml"]; strings.Contains(text, "guarded") {
+			t.Errorf("rotatord would not warn:\n%s", text)
 		}
 	})
 	t.Run("inline with listeners of its own", func(t *testing.T) {
@@ -149,7 +155,7 @@ func TestTokenOfActions(t *testing.T) {
 		if v.SecretName != "mine" || v.Items[0].Key != "k" || o.mount(t, "admin-token")+"/"+v.Items[0].Path != path || *v.DefaultMode != 0o440 {
 			t.Errorf("%v", v)
 		}
-		if text := o.ConfigMaps["release-rotatord-config"].Data["rotatord.toml"]; !strings.Contains(text, "[admin]\nlisten = \":9464\"\ntoken_file = \""+path+"\"\n") {
+		if text := o.ConfigMaps["release-rotatord-config"].Data["rotatord.toml"]; !strings.Contains(text, "[admin]\nlisten = \":9464\"\nguarded = true # by the NetworkPolicy\ntoken_file = \""+path+"\"\n") {
 			t.Errorf("rotatord does not read it:\n%s", text)
 		}
 		if len(o.Secrets) != 0 {

@@ -8,8 +8,9 @@ import (
 	"log/slog"
 	"maps"
 	mathrand "math/rand/v2"
-	"regexp"
 	"time"
+
+	"github.com/rotatord/rotatord/internal/shape"
 )
 
 // Deliverer does what Planet does when it delivers: it writes a file into the
@@ -65,7 +66,7 @@ type DeliveryError struct {
 
 func (e *DeliveryError) Error() string { return "deliver a file: " + e.code() }
 
-var codeForm = regexp.MustCompile(`^[A-Za-z_]{1,64}$`)
+var codeForm = shape.Of(`^[A-Za-z_]+$`, 64)
 
 func (e *DeliveryError) code() string {
 	if !codeForm.MatchString(e.Code) {

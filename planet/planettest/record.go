@@ -7,10 +7,11 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/rotatord/rotatord/internal/shape"
 )
 
 // Request is what the simulator remembers of one request. It can be printed:
@@ -160,7 +161,7 @@ func showAuthorization(header string) string {
 
 // idForm is what ids look like: the words of the slug and a suffix. A bare
 // suffix has the form too; keys and tokens of clouds do not.
-var idForm = regexp.MustCompile(`^([a-z0-9]+-)*[0-9A-Za-z]{1,12}$`)
+var idForm = shape.Of(`^(?:[a-z0-9]+-)*([0-9A-Za-z]+)$`, 0, 12)
 
 // showPath keeps paths of the API and what may be an id. Anything else may be
 // a secret that went astray.

@@ -4,11 +4,12 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/rotatord/rotatord/internal/shape"
 )
 
 // api is one of Planet's APIs, named by the path that it begins with. Each has
@@ -52,19 +53,19 @@ func otherPlace(path string) (what, id string) {
 }
 
 // itemForm is what ids of orders and subscriptions look like.
-var itemForm = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+var itemForm = shape.Of(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`, 36)
 
 // listFilters are what the record shows of a query.
-var listFilters = map[string]*regexp.Regexp{
-	"destination_ref": regexp.MustCompile(`^pl:destinations/([a-z0-9]+-)*[0-9A-Za-z]{1,12}$`),
-	"source_type":     regexp.MustCompile(`^[a-z]{1,12}$`),
-	"state":           regexp.MustCompile(`^[a-z]{1,12}$`),
-	"status":          regexp.MustCompile(`^[a-z]{1,12}$`),
-	"user_id":         regexp.MustCompile(`^(all|[0-9]{1,9})$`),
-	"last_modified":   regexp.MustCompile(`^[0-9T:.Z/+-]{1,70}$`),
-	"updated":         regexp.MustCompile(`^[0-9T:.Z/+-]{1,70}$`),
-	"page_size":       regexp.MustCompile(`^[0-9]{1,9}$`),
-	"page":            regexp.MustCompile(`^[0-9]{1,9}$`),
+var listFilters = map[string]*shape.Shape{
+	"destination_ref": shape.Of(`^pl:destinations/(?:[a-z0-9]+-)*([0-9A-Za-z]+)$`, 0, 12),
+	"source_type":     shape.Of(`^[a-z]+$`, 12),
+	"state":           shape.Of(`^[a-z]+$`, 12),
+	"status":          shape.Of(`^[a-z]+$`, 12),
+	"user_id":         shape.Of(`^(all|[0-9]+)$`, 9),
+	"last_modified":   shape.Of(`^[0-9T:.Z/+-]+$`, 70),
+	"updated":         shape.Of(`^[0-9T:.Z/+-]+$`, 70),
+	"page_size":       shape.Of(`^[0-9]+$`, 9),
+	"page":            shape.Of(`^[0-9]+$`, 9),
 }
 
 // refuse is an error in the form of the API that was asked. Paths of no API

@@ -2,10 +2,10 @@ package aws
 
 import (
 	"errors"
-	"regexp"
 	"strings"
 
 	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/internal/shape"
 )
 
 // labelCurrent is on the version that counts, unless a name asks for another.
@@ -31,13 +31,13 @@ type name struct {
 }
 
 var (
-	partitions = regexp.MustCompile(`^aws(-[a-z]+)*$`)
-	regions    = regexp.MustCompile(`^[a-z]+(-[a-z]+)+-[0-9]+$`)
-	accounts   = regexp.MustCompile(`^[0-9]{12}$`)
+	partitions = shape.Of(`^aws(-[a-z]+)*$`, 0)
+	regions    = shape.Of(`^[a-z]+(-[a-z]+)+-[0-9]+$`, 0)
+	accounts   = shape.Of(`^[0-9]{12}$`, 12)
 	// A name has up to 512 characters, the suffix seven more.
-	secrets = regexp.MustCompile(`^[a-zA-Z0-9/_+=.@!-]{1,519}$`)
-	labels  = regexp.MustCompile(`^[a-zA-Z0-9/_+=.@!-]{1,256}$`)
-	roles   = regexp.MustCompile(`^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[a-zA-Z0-9/_+=,.@-]+$`)
+	secrets = shape.Of(`^[a-zA-Z0-9/_+=.@!-]+$`, 519)
+	labels  = shape.Of(`^[a-zA-Z0-9/_+=.@!-]+$`, 256)
+	roles   = shape.Of(`^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[a-zA-Z0-9/_+=,.@-]+$`, 0)
 )
 
 // isARN tells whether a name is meant for Secrets Manager, right or not.

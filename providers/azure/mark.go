@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"regexp"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 
 	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/internal/shape"
 	"github.com/rotatord/rotatord/providers"
 )
 
@@ -22,7 +22,7 @@ const (
 )
 
 // marks are names of tags that need no quoting anywhere.
-var marks = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,255}$`)
+var marks = shape.Of(`^[a-zA-Z0-9][a-zA-Z0-9._-]*$`, 256)
 
 var _ providers.Marker = (*Provider)(nil)
 

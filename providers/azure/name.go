@@ -3,12 +3,12 @@ package azure
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 
 	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/internal/shape"
 	"github.com/rotatord/rotatord/providers"
 )
 
@@ -51,9 +51,9 @@ func (n name) vault() string { return "https://" + n.host }
 func (n name) is(other name) bool { return n.place() == other.place() }
 
 var (
-	vaults     = regexp.MustCompile(`^[a-z][a-z0-9-]{1,22}[a-z0-9]$`)
-	secrets    = regexp.MustCompile(`^[0-9a-zA-Z-]{1,127}$`)
-	versionIDs = regexp.MustCompile(`^[0-9a-fA-F]{32}$`)
+	vaults     = shape.Of(`^[a-z][a-z0-9-]+[a-z0-9]$`, 24)
+	secrets    = shape.Of(`^[0-9a-zA-Z-]+$`, 127)
+	versionIDs = shape.Of(`^[0-9a-fA-F]{32}$`, 32)
 )
 
 // hostOf gives the host and the rest of what is meant as a URL.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 
 	pb "cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
 	"google.golang.org/grpc/codes"
@@ -13,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/internal/shape"
 	"github.com/rotatord/rotatord/providers"
 )
 
@@ -22,7 +22,7 @@ const (
 )
 
 // marks are keys of annotations by Google's rules.
-var marks = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,61}[a-zA-Z0-9])?$`)
+var marks = shape.Of(`^[a-zA-Z0-9]([a-zA-Z0-9._-]*[a-zA-Z0-9])?$`, 63)
 
 var _ providers.Marker = (*Provider)(nil)
 

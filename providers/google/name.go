@@ -2,11 +2,11 @@ package google
 
 import (
 	"errors"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/internal/shape"
 )
 
 // example is a name of the right shape.
@@ -24,10 +24,10 @@ type name struct {
 
 var (
 	// An id has 6 to 30 characters; an old one may belong to a domain, "example.com:my-project".
-	projectIDs     = regexp.MustCompile(`^([a-z0-9][a-z0-9.-]{0,61}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$`)
-	projectNumbers = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
-	locations      = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$`)
-	secrets        = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,255}$`)
+	projectIDs     = shape.Of(`^([a-z0-9][a-z0-9.-]*:)?([a-z][a-z0-9-]{4,}[a-z0-9])$`, 93, 63, 30)
+	projectNumbers = shape.Of(`^[1-9][0-9]*$`, 19)
+	locations      = shape.Of(`^[a-z]([a-z0-9-]*[a-z0-9])?$`, 32)
+	secrets        = shape.Of(`^[a-zA-Z0-9_-]+$`, 255)
 )
 
 // isName tells whether a name is meant for Secret Manager, right or not.

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 
 	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/internal/shape"
 	"github.com/rotatord/rotatord/providers"
 )
 
@@ -19,7 +19,7 @@ const (
 
 // marks are keys of custom metadata that need no quoting anywhere. Vault takes
 // up to 128 bytes.
-var marks = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}$`)
+var marks = shape.Of(`^[a-zA-Z0-9][a-zA-Z0-9._-]*$`, 128)
 
 var _ providers.Marker = (*Provider)(nil)
 

@@ -1,11 +1,12 @@
 package payload
 
 import (
-	"regexp"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/rotatord/rotatord/internal/shape"
 )
 
 // Lengths of what leaves, in bytes.
@@ -55,17 +56,17 @@ func lower(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
 
 // What names look like. Each is what the vendor documents, a little wider.
 var (
-	versions = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,128}$`)
-	tests    = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
-	digits   = regexp.MustCompile(`^[0-9]{1,20}$`)
+	versions = shape.Of(`^[a-zA-Z0-9_-]+$`, 128)
+	tests    = shape.Of(`^[a-zA-Z0-9_-]+$`, 64)
+	digits   = shape.Of(`^[0-9]+$`, 20)
 
-	awsRegions  = regexp.MustCompile(`^[a-z]{2,8}(-[a-z]{1,12}){1,3}-[0-9]{1,2}$`)
-	awsAccounts = regexp.MustCompile(`^[0-9]{12}$`)
-	awsNames    = regexp.MustCompile(`^[a-zA-Z0-9/_+=.@!-]{1,519}$`)
-	awsLabels   = regexp.MustCompile(`^[a-zA-Z0-9/_+=.@!-]{1,256}$`)
-	awsARNs     = regexp.MustCompile(`^arn:aws(-[a-z]{1,8}){0,3}:secretsmanager:[a-z]{2,8}(-[a-z]{1,12}){1,3}-[0-9]{1,2}:[0-9]{12}:secret:[a-zA-Z0-9/_+=.@!-]{1,519}$`)
+	awsRegions  = shape.Of(`^[a-z]{2,}(-[a-z]+){1,3}-[0-9]+$`, 32)
+	awsAccounts = shape.Of(`^[0-9]{12}$`, 12)
+	awsNames    = shape.Of(`^[a-zA-Z0-9/_+=.@!-]+$`, 519)
+	awsLabels   = shape.Of(`^[a-zA-Z0-9/_+=.@!-]+$`, 256)
+	awsARNs     = shape.Of(`^arn:(aws(?:-[a-z]+){0,3}):secretsmanager:([a-z]{2,}(?:-[a-z]+){1,3}-[0-9]+):[0-9]{12}:secret:([a-zA-Z0-9/_+=.@!-]+)$`, 0, 30, 32, 519)
 
-	googleNames = regexp.MustCompile(`^projects/[a-z0-9:.-]{1,128}(/locations/[a-z0-9-]{1,64})?/secrets/[a-zA-Z0-9_-]{1,255}$`)
+	googleNames = shape.Of(`^projects/([a-z0-9:.-]+)(?:/locations/([a-z0-9-]+))?/secrets/([a-zA-Z0-9_-]+)$`, 0, 128, 64, 255)
 
-	azureURLs = regexp.MustCompile(`^(?i:https)://([a-zA-Z0-9-]{1,63}(?:\.[a-zA-Z0-9-]{1,63}){0,9}(?::[0-9]{1,5})?)/(?i:secrets)/([a-zA-Z0-9-]{1,127})(?:/([a-zA-Z0-9]{1,64}))?/?$`)
+	azureURLs = shape.Of(`^(?i:https)://([a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+){0,9}(?::[0-9]{1,5})?)/(?i:secrets)/([a-zA-Z0-9-]+)(?:/([a-zA-Z0-9]+))?/?$`, 0, 259, 127, 64)
 )

@@ -33,5 +33,5 @@ func plainVersion(v value) (string, bool) {
 		s := v.text()
 		return s, clean(s, maxVersion)
 	}
-	return string(v), digits.Match(v)
+	return string(v), digits.MatchString(string(v))
 }

@@ -7,13 +7,13 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
-	"regexp"
 	"strconv"
 	"time"
 
 	"golang.org/x/oauth2"
 	"google.golang.org/api/option"
 
+	"github.com/rotatord/rotatord/internal/shape"
 	"github.com/rotatord/rotatord/watcher"
 )
 
@@ -102,8 +102,8 @@ var (
 
 // Names as Pub/Sub allows them; "goog" at the beginning is its own.
 var (
-	subscriptions = regexp.MustCompile(`^projects/([A-Za-z0-9][A-Za-z0-9.:-]*)/subscriptions/[A-Za-z][A-Za-z0-9._~+%-]{2,254}$`)
-	topics        = regexp.MustCompile(`^projects/([A-Za-z0-9][A-Za-z0-9.:-]*)/topics/[A-Za-z][A-Za-z0-9._~+%-]{2,254}$`)
+	subscriptions = shape.Of(`^projects/([A-Za-z0-9][A-Za-z0-9.:-]*)/subscriptions/([A-Za-z][A-Za-z0-9._~+%-]{2,})$`, 0, 0, 255)
+	topics        = shape.Of(`^projects/([A-Za-z0-9][A-Za-z0-9.:-]*)/topics/([A-Za-z][A-Za-z0-9._~+%-]{2,})$`, 0, 0, 255)
 )
 
 // New makes a Transport. It reads no file and no environment and asks nobody.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -17,6 +16,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/entra"
 	"github.com/rotatord/rotatord/internal/oneline"
+	"github.com/rotatord/rotatord/internal/shape"
 	"github.com/rotatord/rotatord/watcher"
 )
 
@@ -84,8 +84,8 @@ func explain(op string, err error) *watcher.Error {
 
 // The SDK wraps what was answered in an error that shows it as text only.
 var (
-	inWords    = regexp.MustCompile(`\*Error\{Condition: ([A-Za-z0-9.:_-]{1,100}), Description: (.*?), Info: `)
-	statusCode = regexp.MustCompile(`status code ([0-9]{3}) and description`)
+	inWords    = shape.Of(`\*Error\{Condition: ([A-Za-z0-9.:_-]+), Description: (.*?), Info: `, 0, 100)
+	statusCode = shape.Of(`status code ([0-9]{3}) and description`, 0)
 )
 
 // answered is the condition of AMQP's that the server answered with, and what

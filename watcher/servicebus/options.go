@@ -7,12 +7,12 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 
 	"github.com/rotatord/rotatord/credential"
+	"github.com/rotatord/rotatord/internal/shape"
 )
 
 // Options say what is received from, and how.
@@ -52,7 +52,7 @@ type Options struct {
 }
 
 // namespaces are fully qualified, in any of Azure's clouds.
-var namespaces = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`)
+var namespaces = shape.Of(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`, 0)
 
 // place is what Options come to.
 type place struct {

@@ -4,32 +4,33 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
+
+	"github.com/rotatord/rotatord/internal/shape"
 )
 
 // example is a queue's URL of the right shape.
 const example = "https://sqs.us-west-2.amazonaws.com/123456789012/rotatord"
 
 var (
-	regions  = regexp.MustCompile(`^[a-z]+(-[a-z]+)+-[0-9]+$`)
-	accounts = regexp.MustCompile(`^[0-9]{12}$`)
-	names    = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,80}$`)
-	roles    = regexp.MustCompile(`^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[a-zA-Z0-9/_+=,.@-]+$`)
-	arns     = regexp.MustCompile(`^arn:aws(-[a-z]+)*:sqs:([a-z0-9-]+):([0-9]{12}):([a-zA-Z0-9_.-]+)$`)
+	regions  = shape.Of(`^[a-z]+(-[a-z]+)+-[0-9]+$`, 0)
+	accounts = shape.Of(`^[0-9]{12}$`, 12)
+	names    = shape.Of(`^[a-zA-Z0-9_-]+$`, 80)
+	roles    = shape.Of(`^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[a-zA-Z0-9/_+=,.@-]+$`, 0)
+	arns     = shape.Of(`^arn:aws(-[a-z]+)*:sqs:([a-z0-9-]+):([0-9]{12}):([a-zA-Z0-9_.-]+)$`, 0)
 
 	// hosts are Amazon's own, with the region in them. Those of older queues are
 	// asked at the region's present address; for the others the host itself is
 	// asked: a queue's URL with such a host was written so on purpose.
 	hosts = []struct {
-		shape *regexp.Regexp
+		shape *shape.Shape
 		own   bool
 	}{
-		{regexp.MustCompile(`^sqs\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$`), false},
-		{regexp.MustCompile(`^([a-z0-9-]+)\.queue\.amazonaws\.com(?:\.cn)?$`), false},
-		{regexp.MustCompile(`^sqs-fips\.([a-z0-9-]+)\.amazonaws\.com$`), true},
-		{regexp.MustCompile(`^sqs(?:-fips)?\.([a-z0-9-]+)\.api\.(?:aws|amazonwebservices\.com\.cn)$`), true},
-		{regexp.MustCompile(`^[a-z0-9.-]+\.sqs\.([a-z0-9-]+)\.vpce\.amazonaws\.com(?:\.cn)?$`), true},
+		{shape.Of(`^sqs\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$`, 0), false},
+		{shape.Of(`^([a-z0-9-]+)\.queue\.amazonaws\.com(?:\.cn)?$`, 0), false},
+		{shape.Of(`^sqs-fips\.([a-z0-9-]+)\.amazonaws\.com$`, 0), true},
+		{shape.Of(`^sqs(?:-fips)?\.([a-z0-9-]+)\.api\.(?:aws|amazonwebservices\.com\.cn)$`, 0), true},
+		{shape.Of(`^[a-z0-9.-]+\.sqs\.([a-z0-9-]+)\.vpce\.amazonaws\.com(?:\.cn)?$`, 0), true},
 	}
 )
 

@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 
+	"github.com/rotatord/rotatord/internal/shape"
 	"github.com/rotatord/rotatord/watcher"
 )
 
@@ -42,7 +42,7 @@ var oldIssuers = map[string]string{
 	"login.partner.microsoftonline.cn": "sts.chinacloudapi.cn",
 }
 
-var guid = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+var guid = shape.Of(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`, 36)
 
 // EventGridOptions are what [NewEventGrid] needs: Tenant and Audience, or Keys,
 // or all of them, when either way to prove who calls is enough.

@@ -9,9 +9,10 @@ import (
 	"encoding/json"
 	"errors"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
+
+	"github.com/rotatord/rotatord/internal/shape"
 )
 
 // The types of messages of SNS.
@@ -127,8 +128,8 @@ func (m *snsMessage) sent() (time.Time, bool) {
 }
 
 var (
-	certPath = regexp.MustCompile(`^/SimpleNotificationService-[0-9A-Za-z]{1,64}\.pem$`)
-	topicARN = regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov|aws-eusc):sns:([a-z0-9]+(?:-[a-z0-9]+){2,4}):[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
+	certPath = shape.Of(`^/SimpleNotificationService-([0-9A-Za-z]+)\.pem$`, 0, 64)
+	topicARN = shape.Of(`^arn:(aws|aws-cn|aws-us-gov|aws-eusc):sns:([a-z0-9]+(?:-[a-z0-9]+){2,4}):[0-9]{12}:([A-Za-z0-9_-]+)$`, 0, 0, 0, 256)
 )
 
 // domains are where the services of a partition are.

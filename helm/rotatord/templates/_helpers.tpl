@@ -117,6 +117,9 @@ imagePullSecrets:
 # From the chart: the pod's own address, for the kubelet's probes and Prometheus.
 [admin]
 listen = ":{{ .Values.admin.port }}"
+{{- if .Values.networkPolicy.enabled }}
+guarded = true # by the NetworkPolicy
+{{- end }}
 {{- if .Values.admin.token.existingSecret.name }}
 token_file = "{{ include "rotatord.adminTokenFile" . }}"
 {{- end }}

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package main
+
+// forgetBinary is for Linux only.
+func forgetBinary() {}
