@@ -1,6 +1,6 @@
 # Everything that is done to rotatord by hand. "make help" lists it.
 .DEFAULT_GOAL := help
-.PHONY: help test lint build demo fuzz bench deliveries probe-matrix test-kube container-test unit-test man docker clean
+.PHONY: help test lint build demo fuzz bench deliveries probe-matrix test-kube test-node container-test unit-test man docker clean
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 10s
@@ -40,6 +40,9 @@ probe-matrix: ## docs/probe-matrix.md anew, from what the servers of integration
 
 test-kube: ## the chart's objects, given to a real API server
 	@scripts/helm-tools kube-apiserver etcd crds >/dev/null && cd integration && ROTATORD_KUBE=1 go test -count=1 -run TestARealAPIServer ./helm
+
+test-node: ## the chart on a real Kubernetes node, for a minute (root)
+	@cd integration && ../scripts/kube-node go test -count=1 -run TestARealNode ./helm
 
 container-test: ## the image, built and run without a registry (root)
 	@scripts/container test
