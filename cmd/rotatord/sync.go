@@ -61,6 +61,9 @@ func (c *cli) sync(ctx context.Context, names []string, wait time.Duration, out 
 		if wait > 0 && isTerminal(c.stderr) {
 			c.complain(fmt.Sprintf("waiting up to %s for destinations to settle", wait))
 		}
+		if _, err = c.noteOther(ctx, conn); err != nil {
+			return err
+		}
 		all, err = conn.Sync(ctx, app.Request{Destinations: names, Wait: wait})
 		noteUnknown(c, conn, names, all, func(s app.Status) string { return s.Destination })
 		return err
@@ -112,7 +115,13 @@ func (c *cli) showSync(all []app.Status, began time.Time) {
 
 func (c *cli) plan(ctx context.Context, names []string, out output) error {
 	var plans []app.Plan
+	status := exitOK
 	err := c.with(ctx, func(conn *app.Connection) (err error) {
+		if other, err := c.noteOther(ctx, conn); err != nil {
+			return err
+		} else if other {
+			status = exitTrouble // it is no plan for this file
+		}
 		plans, err = conn.Plan(ctx, app.Request{Destinations: names})
 		noteUnknown(c, conn, names, plans, func(p app.Plan) string { return p.Destination })
 		return err
@@ -127,7 +136,6 @@ func (c *cli) plan(ctx context.Context, names []string, out output) error {
 	} else {
 		c.showPlans(plans)
 	}
-	status := exitOK
 	for _, p := range plans {
 		_, one := planned(p)
 		status = max(status, one)

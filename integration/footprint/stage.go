@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,12 +26,14 @@ import (
 	"github.com/rotatord/rotatord/internal/app"
 	"github.com/rotatord/rotatord/planet/planettest"
 	"github.com/rotatord/rotatord/providers/aws/awstest"
+	"github.com/rotatord/rotatord/providers/azure/azuretest"
+	"github.com/rotatord/rotatord/providers/google/googletest"
 	"github.com/rotatord/rotatord/providers/vault/vaulttest"
 	"github.com/rotatord/rotatord/watcher/sqs/sqstest"
 )
 
-// destinations is how many there are: 20 secrets in files, 20 in Secrets
-// Manager, 10 in Vault.
+// destinations is how many there are: ten secrets each in files, AWS Secrets
+// Manager, Google Secret Manager, Azure Key Vault and Vault.
 const destinations = 50
 
 const (
@@ -55,6 +58,9 @@ type stage struct {
 	amazon  *awstest.Server
 	secrets string
 	vault   *vaulttest.Server
+	gsm     *googletest.Server
+	keys    *azuretest.Server
+	proxy   string // the way to the Key Vault, whose names are Azure's own
 	sqs     string
 	queue   string
 	pubsub  string
@@ -85,11 +91,11 @@ func newStage(repository, dir string) (s *stage, err error) {
 	s.closer = append(s.closer, func() error { s.vault.Close(); return nil })
 	queues := sqstest.New(sqstest.Options{Keys: []sqstest.Key{{ID: amazonKey, Secret: amazonSecret}}})
 	s.sqs, s.queue = s.serve(queues), queues.Queue("rotatord").URL()
-	if err := errors.Join(s.google(), s.azure(repository)); err != nil {
+	if err := errors.Join(s.google(), s.azure(repository), s.managers()); err != nil {
 		return nil, err
 	}
-	for name, text := range map[string]string{"api-key": apiKey, "hook": "whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("h", 32))), "grid": "footprintgrid1234567890",
-		"vault.pem": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.vault.Certificate().Raw}))} {
+	roots := slices.Concat(s.gsm.Roots(), s.keys.Roots(), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.vault.Certificate().Raw}))
+	for name, text := range map[string]string{"roots.pem": string(roots), "api-key": apiKey, "hook": "whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("h", 32))), "grid": "footprintgrid1234567890"} {
 		if err := os.WriteFile(s.path(name), []byte(text), 0o600); err != nil {
 			return nil, err
 		}
@@ -193,14 +199,20 @@ func (s *stage) seed(sim *planettest.Simulator) error {
 		s.bucket.AddKey(buckettest.Key{ID: id, Secret: secret, Buckets: []string{name}, Allow: []buckettest.Action{buckettest.Put, buckettest.Get, buckettest.Delete}})
 		value := fmt.Sprintf(`{"access_key_id":%q,"secret_access_key":%q}`, id, secret)
 		var at string
-		switch {
-		case i < 20:
+		switch i % 5 {
+		case 0:
 			at = "file://" + s.path(name)
 			if err := os.WriteFile(s.path(name), []byte(value), 0o600); err != nil {
 				return err
 			}
-		case i < 40:
+		case 1:
 			at, _ = s.amazon.Create("planet/"+name, awstest.Text(value))
+		case 2:
+			at = "projects/my-project/secrets/" + name
+			s.gsm.Create(at, []byte(value))
+		case 3:
+			at = "https://" + azuretest.DefaultVault + "/secrets/" + name
+			s.keys.Set(azuretest.DefaultVault, name, value, azuretest.Attributes{})
 		default:
 			s.vault.Put("secret", "planet/"+name, value)
 			at = "vault://secret/planet/" + name
@@ -226,9 +238,10 @@ base_url = "%s/destinations/v1"
 requests_per_second = 50
 [aws]
 endpoint = %q
+[google]
+endpoint = %q
 [vault]
 address = %q
-ca_file = %q
 [[source.sqs]]
 queue = %q
 endpoint = %q
@@ -251,13 +264,14 @@ service_account = "push@footprint.iam.gserviceaccount.com"
 topics = ["arn:aws:sns:eu-central-1:123456789012:secrets"]
 [[source.webhook]]
 secret_file = %q
-`, s.path("store"), admin, s.path("api-key"), s.planet, s.secrets, s.vault.URL(), s.path("vault.pem"), s.queue, s.sqs, subscription,
+`, s.path("store"), admin, s.path("api-key"), s.planet, s.secrets, s.gsm.Address(), s.vault.URL(), s.queue, s.sqs, subscription,
 		s.storage, s.path("storage"), s.path("bus"), hooks, s.path("grid"), s.path("hook"))
 	file := s.path("rotatord.toml")
 	return file, os.WriteFile(file, []byte(text+s.config), 0o600)
 }
 
 func (s *stage) environment() []string {
-	return append(os.Environ(), "AWS_CA_BUNDLE=", "AWS_ACCESS_KEY_ID="+amazonKey, "AWS_SECRET_ACCESS_KEY="+amazonSecret, "AWS_EC2_METADATA_DISABLED=true",
-		"VAULT_TOKEN=root", "PUBSUB_EMULATOR_HOST="+s.pubsub)
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "TMPDIR=" + s.dir, "AWS_ACCESS_KEY_ID=" + amazonKey, "AWS_SECRET_ACCESS_KEY=" + amazonSecret, "AWS_EC2_METADATA_DISABLED=true",
+		"GOOGLE_APPLICATION_CREDENTIALS=" + s.path("google.json"), "AZURE_TENANT_ID=" + azuretest.DefaultTenant, "AZURE_CLIENT_ID=" + azureApp.ID, "AZURE_CLIENT_SECRET=" + azureApp.Secret,
+		"HTTPS_PROXY=" + s.proxy, "SSL_CERT_FILE=" + s.path("roots.pem"), "VAULT_TOKEN=root", "PUBSUB_EMULATOR_HOST=" + s.pubsub}
 }
