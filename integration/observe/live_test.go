@@ -98,8 +98,20 @@ func (w *world) live() *scene {
 }
 
 // finds tells whether a query finds a number, for at least one destination
-// where it is about one.
-func (s *scene) finds(q query) (bool, error) {
+// where it is about one. On a busy machine a scrape is cut off now and then, and
+// every series of it is gone until the next: what a query finds it finds within
+// some of them, and what it can't find never comes.
+func (s *scene) finds(q query) (found bool, err error) {
+	for range 20 {
+		if found, err = s.findsNow(q); found || err != nil {
+			break
+		}
+		time.Sleep(500 * time.Millisecond)
+	}
+	return found, err
+}
+
+func (s *scene) findsNow(q query) (bool, error) {
 	destinations := []string{""}
 	if strings.Contains(q.expr, "$destination") {
 		destinations = slices.Sorted(maps.Values(s.ids))

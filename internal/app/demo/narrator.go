@@ -97,19 +97,31 @@ func (s *stage) nameOf(path string) string {
 // narrate prints each state that a destination comes to, but for being in
 // sync, which is what the scenes state.
 func (s *stage) narrate(ctx context.Context) {
+	// Some states last for milliseconds only; with --keep nothing happens for
+	// hours, and nobody wants a fan for that.
+	const often, seldom = 5 * time.Millisecond, 250 * time.Millisecond
 	last := map[string]string{}
-	tick := time.NewTicker(5 * time.Millisecond)
+	quiet := time.Now()
+	tick := time.NewTicker(often)
 	defer tick.Stop()
 	for {
 		all, err := s.client.Status(ctx)
 		if err != nil {
 			return
 		}
+		pace := often
+		if time.Since(quiet) > 10*time.Second {
+			pace = seldom
+		}
+		tick.Reset(pace)
 		for _, st := range all {
 			name := s.nameOf("/" + st.Destination)
 			now := string(st.State) + string(st.Reason)
 			if now != last[name] && st.State != store.StateInSync && st.State != store.StateNew {
 				s.say("  %-9s %s %s", name, s.paint(yellow, words(string(st.State))+", "+words(string(st.Reason))), s.paint(dim, shorten(st.Detail)))
+			}
+			if now != last[name] {
+				quiet = time.Now()
 			}
 			last[name] = now
 		}
