@@ -1,6 +1,8 @@
 package observe
 
 import (
+	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -57,27 +59,30 @@ func panelQuery(t *testing.T, uid, title string) query {
 // checkAttention looks at the table that a person is to act on.
 func checkAttention(t *testing.T, s *scene) {
 	t.Helper()
-	found, err := s.prometheus.Query(t.Context(), s.substitute(panelQuery(t, "rotatord-overview", "Destinations that need attention").expr, ""))
-	must(t, err)
-	got := map[string]string{}
-	for _, row := range found {
-		deliveries := "known"
-		if row.Value == -1 {
-			deliveries = "not known"
-		}
-		got[row.Labels["destination"]+" "+row.Labels["problem"]] = row.Labels["reason"] + ", deliveries " + deliveries
-	}
-	for row, want := range map[string]string{
+	expr := s.substitute(panelQuery(t, "rotatord-overview", "Destinations that need attention").expr, "")
+	want := map[string]string{
 		s.ids["held"] + " held":                   "preflight_refused, deliveries known",
 		s.ids["refused"] + " blocked":             "account_blocked, deliveries not known",
 		s.ids["revoked"] + " credential_rejected": ", deliveries known",
 		s.ids["leftover"] + " leftover":           ", deliveries known",
 		s.ids["changed"] + " drift":               ", deliveries known",
-	} {
-		if got[row] != want {
-			t.Errorf("needs attention: %s: %q, want %q", row, got[row], want)
-		}
 	}
+	until(t, fmt.Sprintf("what needs attention is %v", want), func() bool { // a scrape may have been cut off
+		found, err := s.prometheus.Query(t.Context(), expr)
+		must(t, err)
+		got := map[string]string{}
+		for _, row := range found {
+			deliveries := "known"
+			if row.Value == -1 {
+				deliveries = "not known"
+			}
+			key := row.Labels["destination"] + " " + row.Labels["problem"]
+			if want[key] != "" {
+				got[key] = row.Labels["reason"] + ", deliveries " + deliveries
+			}
+		}
+		return maps.Equal(got, want)
+	})
 }
 
 // checkFirstTime looks for what has happened only once: its counter began with
