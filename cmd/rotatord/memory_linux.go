@@ -11,17 +11,17 @@ import (
 const madvCold = 20 // MADV_COLD, Linux 5.4; package syscall does not know it
 
 // forgetBinary tells the kernel that the pages of the binary that were touched
-// so far will not be wanted soon. A start touches nearly all of them, and most
-// but once: the kernel maps sixteen around each that is wanted, and code that
-// sets a library up lies beside code that runs. Without a word from us they
-// count as this process's, and in a container as its working set, for as long as
-// nobody else wants the room.
+// so far will not be wanted soon. A start touches nearly all of them, most of
+// them once: the kernel maps sixteen around each that is wanted, and code that
+// sets a library up lies beside code that runs. Without a word from us all of
+// them count as resident until somebody else wants the room.
 //
-// Nothing is lost by it: they stay in the page cache as long as there is room,
-// and those that are wanted again are mapped again, some four hundred faults of
-// about a microsecond. Only mappings of the file that nobody has written to are
-// meant: what a loader has changed exists nowhere else. A system that does not
-// let us changes nothing.
+// The room itself is the page cache's either way, and a cgroup's working set
+// hardly changes. What changes is that what ps and process_resident_memory_bytes
+// say is what rotatord uses. Pages that are wanted again are mapped again, some
+// three hundred faults of about a microsecond. Only mappings of the file that
+// nobody has written to are meant: what a loader has changed exists nowhere
+// else. A system that does not let us changes nothing.
 func forgetBinary() {
 	exe, err := os.Readlink("/proc/self/exe")
 	if err != nil {
