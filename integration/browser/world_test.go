@@ -34,7 +34,7 @@ var browser struct {
 func TestMain(m *testing.M) {
 	code, err := withBrowser(m.Run)
 	if err == nil && code == 0 {
-		err = goleak.Find(goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start")) // begun by an import of Google's SDK
+		err = goleak.Find()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

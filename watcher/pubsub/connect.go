@@ -9,23 +9,38 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"time"
 
-	sdk "cloud.google.com/go/pubsub/v2"
-	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	vkit "cloud.google.com/go/pubsub/v2/apiv1"
 	"google.golang.org/api/option"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
-
-	"github.com/rotatord/rotatord/watcher"
+	"google.golang.org/grpc/keepalive"
 )
 
-// connect makes a client. Credentials are looked for now; nobody is asked
-// before the first request.
-func (t *Transport) connect(ctx context.Context, config *sdk.ClientConfig, more ...option.ClientOption) (*sdk.Client, error) {
+// subscriber makes a client to receive with. Nothing tries again under us.
+func (t *Transport) subscriber(ctx context.Context) (*vkit.SubscriptionAdminClient, error) {
+	client, err := connect(ctx, t, vkit.NewSubscriptionAdminClient)
+	if err != nil {
+		return nil, err
+	}
+	client.CallOptions = &vkit.SubscriptionAdminCallOptions{}
+	return client, nil
+}
+
+// connect makes one of Google's clients. Credentials are looked for now; nobody
+// is asked before the first request.
+func connect[C any](ctx context.Context, t *Transport, dial func(context.Context, ...option.ClientOption) (C, error), more ...option.ClientOption) (C, error) {
+	var none C
 	options := []option.ClientOption{
 		option.WithTelemetryDisabled(),
 		option.WithLogger(slog.New(slog.DiscardHandler)),
 		option.WithGRPCConnectionPool(1), // there is one stream
+	}
+	if os.Getenv("PUBSUB_EMULATOR_HOST") == "" {
+		// For a connection without any stream; and for what is sent to be
+		// confirmed by the other end within 20 seconds.
+		options = append(options, option.WithGRPCDialOption(grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 5 * time.Minute})))
 	}
 	if t.options.Endpoint != "" {
 		options = append(options, option.WithEndpoint(t.options.Endpoint))
@@ -33,7 +48,7 @@ func (t *Transport) connect(ctx context.Context, config *sdk.ClientConfig, more 
 	if t.options.CAFile != "" {
 		roots, err := trust(t.options.CAFile)
 		if err != nil {
-			return nil, err
+			return none, err
 		}
 		options = append(options, option.WithGRPCDialOption(grpc.WithTransportCredentials(
 			credentials.NewTLS(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}))))
@@ -44,9 +59,9 @@ func (t *Transport) connect(ctx context.Context, config *sdk.ClientConfig, more 
 	options = append(options, t.options.ClientOptions...)
 	// The client may keep its context to renew tokens while the last
 	// acknowledgements are sent.
-	client, err := sdk.NewClientWithConfig(context.WithoutCancel(ctx), t.project, config, append(options, more...)...)
+	client, err := dial(context.WithoutCancel(ctx), append(options, more...)...)
 	if err != nil {
-		return nil, &unidentified{err}
+		return none, &unidentified{err}
 	}
 	return client, nil
 }
@@ -82,43 +97,4 @@ func trust(file string) (*x509.CertPool, error) {
 		return nil, &untrusted{fmt.Errorf("ca_file %s holds no PEM certificate", file)}
 	}
 	return roots, nil
-}
-
-// Send implements watcher.Sender: it publishes to the topic.
-func (t *Transport) Send(ctx context.Context, body []byte) error {
-	if t.options.Topic == "" {
-		return &watcher.Error{Op: opSend, Source: t.options.Subscription, Reason: watcher.ReasonInvalid,
-			Err:  errors.New("the topic that the subscription is of is not configured"),
-			Hint: `add topic = "projects/PROJECT/topics/NAME" to the source; "gcloud pubsub subscriptions describe" shows it`}
-	}
-	ctx, cancel := context.WithTimeout(ctx, t.timing.send)
-	defer cancel()
-	last := &lastCall{}
-	client, err := t.connect(ctx, nil, option.WithGRPCDialOption(grpc.WithChainUnaryInterceptor(last.note)))
-	if err != nil {
-		return t.because(opSend, err)
-	}
-	defer func() { _ = client.Close() }()
-	_, err = client.TopicAdminClient.Publish(ctx, &pubsubpb.PublishRequest{
-		Topic: t.options.Topic, Messages: []*pubsubpb.PubsubMessage{{Data: body}},
-	})
-	if err == nil {
-		return nil
-	}
-	if ctx.Err() != nil && last.err != nil {
-		err = last.err
-	}
-	return t.because(opSend, err)
-}
-
-// lastCall remembers why the last attempt went wrong: after the time is up the
-// client tells no more than that. Attempts follow one another.
-type lastCall struct{ err error }
-
-func (l *lastCall) note(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	err := invoker(ctx, method, req, reply, cc, opts...)
-	if err != nil && ctx.Err() == nil {
-		l.err = err
-	}
-	return err
 }

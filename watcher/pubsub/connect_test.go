@@ -19,7 +19,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/googleapis/gax-go/v2"
 	"golang.org/x/oauth2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -163,36 +162,6 @@ func TestReasonsFollowTheCodes(t *testing.T) {
 	long := tr.because(opSend, status.Error(codes.Unavailable, "line\nline\x00"+strings.Repeat("x", 1000)+"\xff")).Error()
 	if len(long) > 600 || strings.ContainsAny(long, "\n\x00") {
 		t.Errorf("what the server said is passed on as it is: %q", long)
-	}
-}
-
-// While Google's client tries an acknowledgement again nobody pulls and nobody
-// can say that the subscription is down.
-func TestAcknowledgementsAreTriedAgainInShortPausesUntilTheStreamHasFailed(t *testing.T) {
-	t.Parallel()
-	p := newPulse(&Transport{}, nil)
-	defer p.giveUp()
-	options := p.callOptions()
-	for name, list := range map[string][]gax.CallOption{"Acknowledge": options.Acknowledge, "ModifyAckDeadline": options.ModifyAckDeadline} {
-		var settings gax.CallSettings
-		for _, o := range list {
-			o.Resolve(&settings)
-		}
-		r := settings.Retry()
-		for range 50 {
-			if pause, again := r.Retry(status.Error(codes.Unavailable, "x")); !again || pause > time.Second {
-				t.Fatalf("%s: the next pause is %v (%t), want at most 1s", name, pause, again)
-			}
-		}
-		if _, again := r.Retry(status.Error(codes.PermissionDenied, "x")); again {
-			t.Errorf("%s: a denied call is tried again", name)
-		}
-	}
-	var settings gax.CallSettings
-	options.Acknowledge[0].Resolve(&settings)
-	_ = p.fail(io.EOF)
-	if _, again := settings.Retry().Retry(status.Error(codes.Unavailable, "x")); again {
-		t.Error("it is tried again after the stream has failed")
 	}
 }
 

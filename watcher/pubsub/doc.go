@@ -1,33 +1,53 @@
 // Package pubsub takes messages from a subscription of Google Cloud Pub/Sub by
 // streaming pull: Pub/Sub pushes them down a stream that stays open, so that an
 // event is here a few milliseconds after it was published, and an idle
-// subscription costs nothing.
+// subscription costs one keep-alive each half minute.
 //
-// The stream, the leases of messages and the batching of acknowledgements are
-// those of Google's own client, cloud.google.com/go/pubsub/v2. Three things
-// about it would not do for a daemon, and this package is mostly about them.
+// Connection, credentials and calls are those of Google's generated client,
+// cloud.google.com/go/pubsub/v2/apiv1. The client that Google puts on top of it
+// would not do for a daemon: it looks thirty times a second whether there is
+// something to acknowledge, for ever, and it opens a broken stream again and
+// again without telling anybody. What it does besides is small, and is here.
 //
-// # Knowing how it stands
+// # The stream
 //
-// The client is silent. It opens a broken stream again and again, with pauses
-// of up to a minute, tells nobody, and gives up only for answers that will not
-// change. So a stream interceptor stands between it and gRPC (pulse.go) and
-// sees what the client sees: any message, or the answer to a keep-alive, says
-// that the subscription is up. The client sends its first keep-alive after half
-// a minute; the interceptor sends one right behind the first request, so that a
-// subscription without traffic is known to be up after one round trip and not
-// after thirty seconds.
+// The first request names the subscription and says how much may be under way;
+// Pub/Sub counts, and sends no more than that. An emulator does not, so that
+// nothing is read while more is in hand. Right behind it goes a keep-alive, which
+// Pub/Sub answers at once: a subscription without traffic is known to be up after
+// one round trip. Another one follows each 30 seconds. A stream on which nothing
+// is heard for 75 is dead even if no error says so (stream.go).
 //
-// A stream that was well and is closed, as Pub/Sub does every half hour or so,
-// is left to the client, which opens the next one within a second. Any other
-// failure ends the client: [Transport.Receive] says [watcher.Health] why, makes a new
-// one with connections and credentials of its own, and pauses between attempts
-// for a time that grows to half a minute. A stream on which nothing is heard
-// for 75 seconds, although the client sends a keep-alive each 30, is dead even
-// if no error says so.
+// A stream that was well and is closed, as Pub/Sub does every half hour or so, is
+// opened again a quarter of a second later, and nobody is told. Any other failure
+// ends the connection (session.go): [Transport.Receive] says [watcher.Health]
+// why, makes a new one with credentials of its own, and pauses between attempts
+// for a time that grows to half a minute. Nothing below makes attempts of its
+// own: the generated client's retries are off.
 //
-// This also avoids a trap: while the client looks for its stream it holds a lock
-// that its own end has to take, so that a process would not stop during an outage.
+// # Leases
+//
+// A message is ours for 20 seconds, whatever the subscription says: the stream's
+// deadline goes before the subscription's. While it is in hand, which is until
+// Pub/Sub has taken its acknowledgement, the lease is renewed when half of it is
+// over, for five minutes in all (hand.go). Few are ever renewed, since a delivery
+// is one write to the store. While nothing is in hand there is no timer.
+//
+// # Acknowledgements
+//
+// They leave within a tenth of a second after [watcher.Done], in batches
+// (batch.go). What may pass is tried again for a minute (calls.go). If one is lost
+// the message comes again, which is harmless, and that they don't get through is
+// logged.
+//
+// With exactly-once delivery Pub/Sub answers for each message by itself, and
+// refuses what is not ours any more. A message is delivered only after Pub/Sub
+// has confirmed that it is ours, leases are a minute, and a refused
+// acknowledgement is logged.
+//
+// Ordered delivery needs nothing: messages with one key may be delivered at the
+// same time or the wrong way round here, and an event says no more than that
+// there is something to look at.
 //
 // # Again
 //
@@ -44,16 +64,12 @@
 //
 // # The end
 //
-// When the context ends, no more is pulled, deliveries under way finish, and
-// their acknowledgements are sent; after five seconds the connection is closed
-// whatever is left. What was not acknowledged comes again: some 20 seconds after
-// a crash, at once after an orderly end.
-//
-// Acknowledgements leave within a tenth of a second after [watcher.Done], in
-// batches. If one is lost the message comes again, which is harmless. With
-// exactly-once delivery Pub/Sub says whether it took them, and that is waited for;
-// without it nobody is told, but what the server says of a refused
-// acknowledgement is logged.
+// When the context ends, our end of the stream is closed, and what was on its way
+// is given back as it comes. What is held is given back, deliveries under way
+// finish, and their acknowledgements are sent; those that don't finish are
+// abandoned and given back. After five seconds the connection is closed whatever
+// is left. What was not acknowledged comes again: some 20 seconds after a crash,
+// at once after an orderly end.
 //
 // # Permissions
 //

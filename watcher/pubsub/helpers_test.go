@@ -17,11 +17,7 @@ import (
 
 func TestMain(m *testing.M) {
 	log.SetOutput(io.Discard) // the fake says there that it was closed
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"),
-		// Google's client leaves it for up to ten seconds after its end.
-		goleak.IgnoreAnyFunction("cloud.google.com/go/pubsub/v2.(*messageIterator).streamKeepAliveHandler"),
-	)
+	goleak.VerifyTestMain(m)
 }
 
 // running is a transport at work.

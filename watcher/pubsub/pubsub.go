@@ -2,10 +2,11 @@ package pubsub
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
+	random "math/rand/v2"
 	"net"
 	"strconv"
 	"time"
@@ -51,21 +52,27 @@ type Options struct {
 type Transport struct {
 	options Options
 	log     *slog.Logger
-	project string
+	client  string // tells this receiver from others of the subscription
 	timing  timing
 	tries   tries
 }
 
 // timing is how long things take; tests are in more of a hurry.
 type timing struct {
-	patience time.Duration // for the first answer on a stream, before it counts as down
-	settled  time.Duration // after which a stream was well, and its end is nothing special
-	silence  time.Duration // on a stream, before it counts as dead
-	drain    time.Duration // for what is under way when the context ends
-	confirm  time.Duration // for the result of one acknowledgement
-	send     time.Duration // for one Send
-	hold     bounds        // before a message is given back
-	retry    bounds        // before another client is made
+	patience  time.Duration // for the first answer on a stream, before it counts as down
+	settled   time.Duration // after which a stream was well, and its end is nothing special
+	keepAlive time.Duration // between keep-alives
+	silence   time.Duration // on a stream, before it counts as dead
+	goodbye   time.Duration // for the server to end a stream when ours is ended
+	drain     time.Duration // for what is under way when the context ends
+	gather    time.Duration // for more acknowledgements to come along
+	call      time.Duration // for one call about messages
+	confirm   time.Duration // for an acknowledgement, with all its calls
+	send      time.Duration // for one Send
+	hold      bounds        // before a message is given back
+	repeat    bounds        // before a call is made again
+	reopen    bounds        // before the next stream after one that was well
+	retry     bounds        // before another connection is made
 }
 
 // bounds are the first and the longest of pauses that double.
@@ -81,18 +88,24 @@ func (b bounds) after(n int) time.Duration {
 	if n < 20 {
 		pause = min(b.least<<(n-1), b.most)
 	}
-	return pause - rand.N(pause/4+1) //nolint:gosec // nobody is kept out by it
+	return pause - random.N(pause/4+1) //nolint:gosec // nobody is kept out by it
 }
 
 var usual = timing{
-	patience: 15 * time.Second,
-	settled:  15 * time.Second,
-	silence:  75 * time.Second,
-	drain:    5 * time.Second,
-	confirm:  10 * time.Second,
-	send:     10 * time.Second,
-	hold:     bounds{500 * time.Millisecond, 30 * time.Second},
-	retry:    bounds{500 * time.Millisecond, 30 * time.Second},
+	patience:  15 * time.Second,
+	settled:   15 * time.Second,
+	keepAlive: 30 * time.Second,
+	silence:   75 * time.Second,
+	goodbye:   time.Second,
+	drain:     4 * time.Second, // with goodbye: five
+	gather:    100 * time.Millisecond,
+	call:      15 * time.Second,
+	confirm:   time.Minute,
+	send:      10 * time.Second,
+	hold:      bounds{500 * time.Millisecond, 30 * time.Second},
+	repeat:    bounds{200 * time.Millisecond, 5 * time.Second},
+	reopen:    bounds{250 * time.Millisecond, 250 * time.Millisecond},
+	retry:     bounds{500 * time.Millisecond, 30 * time.Second},
 }
 
 var (
@@ -112,8 +125,7 @@ func New(o Options) (*Transport, error) {
 	if o.Name == "" {
 		errs = append(errs, errors.New("it has no name"))
 	}
-	parts := subscriptions.FindStringSubmatch(o.Subscription)
-	if parts == nil {
+	if !subscriptions.MatchString(o.Subscription) {
 		errs = append(errs, fmt.Errorf("the subscription %q does not look like projects/PROJECT/subscriptions/NAME", o.Subscription))
 	}
 	if o.Topic != "" && !topics.MatchString(o.Topic) {
@@ -131,7 +143,7 @@ func New(o Options) (*Transport, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Transport{options: o, log: o.Logger, project: parts[1], timing: usual}, nil
+	return &Transport{options: o, log: o.Logger, client: rand.Text(), timing: usual}, nil
 }
 
 // Name implements watcher.Transport.
@@ -163,12 +175,14 @@ func (t *Transport) Receive(ctx context.Context, deliver watcher.Deliver, health
 
 func over(ctx context.Context) bool { return ctx.Err() != nil }
 
-// sleep waits, or not to the end if ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
+// sleep waits, or not to the end if ctx ends; it says whether it has.
+func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
+		return false
 	case <-timer.C:
+		return true
 	}
 }

@@ -30,9 +30,12 @@ const (
 
 // hasty is the timing of tests. None of it decides what passes.
 var hasty = timing{
-	patience: time.Second, settled: time.Second, silence: time.Minute, drain: 200 * time.Millisecond, confirm: 10 * time.Second, send: 10 * time.Second,
-	hold:  bounds{10 * time.Millisecond, 40 * time.Millisecond},
-	retry: bounds{10 * time.Millisecond, 100 * time.Millisecond},
+	patience: time.Second, settled: time.Second, keepAlive: 30 * time.Second, silence: time.Minute, goodbye: 200 * time.Millisecond,
+	drain: 200 * time.Millisecond, gather: 10 * time.Millisecond, call: 10 * time.Second, confirm: 10 * time.Second, send: 10 * time.Second,
+	hold:   bounds{10 * time.Millisecond, 40 * time.Millisecond},
+	repeat: bounds{10 * time.Millisecond, 100 * time.Millisecond},
+	reopen: bounds{10 * time.Millisecond, 10 * time.Millisecond},
+	retry:  bounds{10 * time.Millisecond, 100 * time.Millisecond},
 }
 
 // server is Google's fake of Pub/Sub behind gRPC of our own and a network that
