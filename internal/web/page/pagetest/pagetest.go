@@ -207,6 +207,11 @@ func Troubled(n int) *Source {
 		name := s.records[i].Destination
 		t := troubles[i/3]
 		s.Change(name, t)
+		s.Change(name, func(r *store.Record) {
+			if r.Pin != nil {
+				r.Pin.Type = "amazon_s3" // what goes wrong is told in the words of S3
+			}
+		})
 		r := s.records[slices.IndexFunc(s.records, func(r store.Record) bool { return r.Destination == name })]
 		if r.Status.State == store.StateInSync {
 			continue
