@@ -167,29 +167,7 @@ func (w *world) serveAzure() {
 // names are Azure's own, so a proxy leads to the vault.
 func (w *world) azureSource() string {
 	w.t.Helper()
-	way := w.serve(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		there, err := w.azure.Dial(r.Context(), "tcp", r.Host)
-		if err != nil || r.Method != http.MethodConnect {
-			rw.WriteHeader(http.StatusBadGateway)
-			return
-		}
-		defer func() { _ = there.Close() }()
-		here, _, err := rw.(http.Hijacker).Hijack()
-		if err != nil {
-			return
-		}
-		defer func() { _ = here.Close() }()
-		_, _ = io.WriteString(here, "HTTP/1.1 200 OK\r\n\r\n")
-		back := make(chan struct{})
-		go func() {
-			defer close(back)
-			_, _ = io.Copy(here, there)
-			_ = here.Close()
-		}()
-		_, _ = io.Copy(there, here)
-		_ = there.Close()
-		<-back
-	}))
+	way := w.serve(w.azure.Proxy())
 	w.env = append(w.env, "AZURE_TENANT_ID="+azuretest.DefaultTenant, "AZURE_CLIENT_ID="+azureApp.ID, "AZURE_CLIENT_SECRET="+azureApp.Secret,
 		"HTTPS_PROXY="+way.URL, "https_proxy="+way.URL, "NO_PROXY=", "no_proxy=")
 	w.write("azure.pem", string(w.azure.Roots()))

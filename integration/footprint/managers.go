@@ -1,8 +1,6 @@
 package main
 
 import (
-	"io"
-	"net/http"
 	"os"
 
 	"github.com/rotatord/rotatord/providers/azure/azuretest"
@@ -27,31 +25,6 @@ func (s *stage) managers() error {
 		return err
 	}
 	s.closer = append(s.closer, func() error { s.keys.Close(); return nil })
-	s.proxy = s.serve(http.HandlerFunc(s.connect))
+	s.proxy = s.serve(s.keys.Proxy()) // its names are Azure's own
 	return os.WriteFile(s.path("google.json"), key, 0o600)
-}
-
-// connect is a proxy that knows the way to Azure.
-func (s *stage) connect(w http.ResponseWriter, r *http.Request) {
-	there, err := s.keys.Dial(r.Context(), "tcp", r.Host)
-	if err != nil || r.Method != http.MethodConnect {
-		w.WriteHeader(http.StatusBadGateway)
-		return
-	}
-	defer func() { _ = there.Close() }()
-	here, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		return
-	}
-	defer func() { _ = here.Close() }()
-	_, _ = io.WriteString(here, "HTTP/1.1 200 OK\r\n\r\n")
-	back := make(chan struct{})
-	go func() {
-		defer close(back)
-		_, _ = io.Copy(here, there)
-		_ = here.Close()
-	}()
-	_, _ = io.Copy(there, here)
-	_ = there.Close()
-	<-back
 }

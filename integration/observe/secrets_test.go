@@ -225,26 +225,7 @@ url_file = "slack"
 
 // gate is the way to what has a name of Azure's.
 func (l *leaky) gate() string {
-	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodConnect {
-			http.Error(rw, "no way", http.StatusForbidden)
-			return
-		}
-		there, err := l.azure.Dial(r.Context(), "tcp", r.Host)
-		if err != nil {
-			http.Error(rw, "no way", http.StatusBadGateway)
-			return
-		}
-		here, _, err := http.NewResponseController(rw).Hijack()
-		if err != nil {
-			_ = there.Close()
-			return
-		}
-		_, _ = io.WriteString(here, "HTTP/1.1 200 OK\r\n\r\n")
-		go func() { _, _ = io.Copy(there, here); _ = there.Close() }()
-		_, _ = io.Copy(here, there)
-		_ = here.Close()
-	}))
+	s := httptest.NewServer(l.azure.Proxy())
 	l.t.Cleanup(s.Close)
 	return s.URL
 }
