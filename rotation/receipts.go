@@ -108,12 +108,21 @@ func (e *Engine) keepReceipts(ctx context.Context) (time.Duration, error) {
 func (e *Engine) receiptDue(r store.Receipt) time.Duration {
 	due := receiptsEvery
 	if r.Version != "" && r.Withdrawn.IsZero() && r.Safe.IsZero() {
-		due = max(time.Until(r.Opens), receiptsAtOnce)
+		due = min(due, untilNext(r.Opens))
 	}
 	if t := e.receipts.tries[r.Secret]; t != nil && t.failures > 0 {
-		due = min(due, max(time.Until(t.next), receiptsAtOnce))
+		due = min(due, untilNext(t.next))
 	}
 	return due
+}
+
+// untilNext is the time until at, and for one that has come that until it is
+// looked at again.
+func untilNext(at time.Time) time.Duration {
+	if d := time.Until(at); d > 0 {
+		return d
+	}
+	return receiptsAtOnce
 }
 
 // uses counts the destinations of a secret.

@@ -97,6 +97,8 @@ func TestAnUnusableLocationOrCredentialFailsToOpen(t *testing.T) {
 	}{
 		{"no bucket", with(amazon, func(l *bucket.Location) { l.Bucket = "" }), "k", secret, "the bucket of this amazon_s3 destination is missing"},
 		{"a bucket that is a path", with(other, func(l *bucket.Location) { l.Bucket = "a/b" }), "k", secret, "characters that no bucket name has"},
+		{"an access point elsewhere", with(amazon, func(l *bucket.Location) { l.Bucket = "arn:aws:s3:eu-west-1:123456789012:accesspoint/planet" }), "k", secret, "the access point is in another region"},
+		{"an ARN of something else", with(amazon, func(l *bucket.Location) { l.Bucket = "arn:aws:s3:::planet-data" }), "k", secret, "none of an access point of one region"},
 		{"no region", with(amazon, func(l *bucket.Location) { l.Region = "" }), "k", secret, "the region of this amazon_s3 bucket is missing"},
 		{"a region that leads elsewhere", with(oracle, func(l *bucket.Location) { l.Region = "x.evil.test/" }), "k", secret, "the region of this oracle_cloud_storage bucket"},
 		{"a namespace that leads elsewhere", with(oracle, func(l *bucket.Location) { l.Namespace = "x@evil" }), "k", secret, "the namespace"},

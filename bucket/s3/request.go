@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -77,7 +76,7 @@ func (b *s3Bucket) signed(ctx context.Context, q request) (*http.Request, error)
 	// S3 signs the path as it is sent, and takes each byte that is not unreserved
 	// in RFC 3986 for escaped: a "+" too, which Go leaves as it is.
 	u.RawPath = httpbinding.EscapePath(u.Path, false)
-	u.RawQuery = strings.ReplaceAll(q.query.Encode(), "+", "%20")
+	u.RawQuery = q.query.Encode()
 	r, err := http.NewRequestWithContext(ctx, q.method, u.String(), bytes.NewReader(q.body))
 	if err != nil {
 		return nil, err
